@@ -1,0 +1,6 @@
+// Writes recipes/recipe.schema.json, the JSON Schema that editors check recipes with: node scripts/recipeSchema.ts
+import { writeFileSync } from 'node:fs';
+import { recipeJsonSchema } from '../src/recipe/recipeSchema.ts';
+
+const file = new URL('../recipes/recipe.schema.json', import.meta.url);
+writeFileSync(file, `${JSON.stringify(recipeJsonSchema(), null, 2)}\n`);

@@ -1,0 +1,100 @@
+import { QkvError } from '../base/errors.ts';
+
+/**
+ * Reads a `config.json` field by field. A field of the wrong type, an impossible value and a value that would change the
+ * mathematics but is not supported are errors that name it; fields that nobody asks for do not change the mathematics.
+ */
+export class ConfigReader {
+  readonly #fields: Readonly<Record<string, unknown>>;
+  readonly #file: string;
+
+  constructor(json: unknown, file: string) {
+    if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+      throw new QkvError('config', {
+        where: file,
+        got: JSON.stringify(json)?.slice(0, 60) ?? 'nothing',
+        expected: 'a JSON object',
+      });
+    }
+    this.#fields = json as Record<string, unknown>;
+    this.#file = file;
+  }
+
+  /** Whether a field is there, not null. */
+  has(name: string): boolean {
+    return this.#fields[name] !== undefined && this.#fields[name] !== null;
+  }
+
+  /** A whole number from `min` on. */
+  int(name: string, options: { readonly min?: number; readonly otherwise?: number } = {}): number {
+    const { min = 1, otherwise } = options;
+    return this.#read(
+      name,
+      otherwise,
+      `a whole number from ${min} on`,
+      (value) => Number.isSafeInteger(value) && (value as number) >= min,
+    );
+  }
+
+  /** A token id, or null. */
+  id(name: string, otherwise?: number | null): number | null {
+    if (!this.has(name) && otherwise !== undefined) return this.#fields[name] === null ? null : otherwise;
+    return this.int(name, { min: 0 });
+  }
+
+  /** A probability below 1. */
+  rate(name: string, otherwise: number): number {
+    return this.#read(
+      name,
+      otherwise,
+      'a rate from 0 to below 1',
+      (value) => typeof value === 'number' && value >= 0 && value < 1,
+    );
+  }
+
+  positive(name: string, otherwise?: number): number {
+    return this.#read(
+      name,
+      otherwise,
+      'a positive number',
+      (value) => typeof value === 'number' && value > 0 && Number.isFinite(value),
+    );
+  }
+
+  boolean(name: string, otherwise: boolean): boolean {
+    return this.#read(name, otherwise, 'true or false', (value) => typeof value === 'boolean');
+  }
+
+  oneOf<T extends string>(name: string, allowed: readonly T[], otherwise?: T): T {
+    return this.#read(name, otherwise, `one of ${allowed.join(', ')}`, (value) => allowed.includes(value as T));
+  }
+
+  /** A field of which one value is supported, the one that it has when it is left out. */
+  only(name: string, supported: string | number | boolean | null, why: string): void {
+    const value = this.#fields[name];
+    if (value !== undefined && value !== supported) throw this.error(name, `${JSON.stringify(supported)}: ${why}`);
+  }
+
+  raw(name: string): unknown {
+    return this.#fields[name];
+  }
+
+  where(name: string): string {
+    return `${this.#file}: ${name}`;
+  }
+
+  error(name: string, expected: string): QkvError {
+    const value = this.#fields[name];
+    return new QkvError('config', {
+      where: this.where(name),
+      got: value === undefined ? 'nothing' : JSON.stringify(value),
+      expected,
+    });
+  }
+
+  #read<T>(name: string, otherwise: T | undefined, expected: string, accepts: (value: unknown) => boolean): T {
+    const value = this.has(name) ? this.#fields[name] : otherwise;
+    if (value === undefined || !accepts(value)) throw this.error(name, expected);
+    return value as T;
+  }
+}

@@ -1,0 +1,97 @@
+import type { KeyMap, KeyRule } from '../checkpoint/keyMap.ts';
+import { parseActivation } from '../nn/feedForward.ts';
+import { ConfigReader } from './configReader.ts';
+import type { EncoderDecoderModel } from './model.ts';
+import { encoderDecoder, type TransformerConfig } from './transformer.ts';
+
+/**
+ * Marian's Transformer (Junczys-Dowmunt et al. 2018, https://marian-nmt.github.io) as `MarianMTModel` of Hugging Face's
+ * transformers has it: post-norm, sines in the first half of a position, a fixed bias on the logits, and a decoder that
+ * starts from the padding token. `modeling_marian.py` is the reference.
+ */
+export function parseMarian(json: unknown, file = 'config.json'): EncoderDecoderModel {
+  const read = new ConfigReader(json, file);
+  read.only('static_position_embeddings', true, 'positions are sinusoidal');
+  read.only('normalize_before', false, 'Marian models are post-norm');
+  read.only('normalize_embedding', false, 'there is no norm after the embedding');
+  read.only('add_final_layer_norm', false, 'there is no norm after the last layer');
+  read.only('encoder_layerdrop', 0, 'layer drop is not implemented');
+  read.only('decoder_layerdrop', 0, 'layer drop is not implemented');
+  read.only('tie_word_embeddings', true, 'the output layer is the table of the target side');
+  const sourceVocabSize = read.int('vocab_size');
+  const targetVocabSize = read.int('decoder_vocab_size', { otherwise: sourceVocabSize });
+  const isShared = read.boolean('share_encoder_decoder_embeddings', true);
+  if (isShared && sourceVocabSize !== targetVocabSize) {
+    throw read.error('decoder_vocab_size', `vocab_size ${sourceVocabSize}: share_encoder_decoder_embeddings is true`);
+  }
+  const width = read.int('d_model', { otherwise: 1024 });
+  const heads = (name: string): number => {
+    const count = read.int(name, { otherwise: 16 });
+    if (width % count !== 0) throw read.error(name, `a divisor of d_model ${width}`);
+    return count;
+  };
+  const padId = read.int('pad_token_id', { min: 0, otherwise: 58100 });
+  const config: TransformerConfig = {
+    sourceVocabSize,
+    targetVocabSize,
+    width,
+    encoderLayers: read.int('encoder_layers', { otherwise: 12 }),
+    decoderLayers: read.int('decoder_layers', { otherwise: 12 }),
+    encoderHeads: heads('encoder_attention_heads'),
+    decoderHeads: heads('decoder_attention_heads'),
+    encoderHidden: read.int('encoder_ffn_dim', { otherwise: 4096 }),
+    decoderHidden: read.int('decoder_ffn_dim', { otherwise: 4096 }),
+    activation: parseActivation(read.where('activation_function'), read.raw('activation_function') ?? 'gelu'),
+    normEpsilon: 1e-5, // torch.nn.LayerNorm's own: the reference has no field for it
+    normPlacement: 'post',
+    positions: 'split',
+    sharedEmbeddings: isShared ? 'all' : 'decoder',
+    scaleEmbedding: read.boolean('scale_embedding', false),
+    attentionBias: true,
+    outputBias: 'fixed',
+    maxLength: read.int('max_position_embeddings', { otherwise: 1024 }),
+    dropout: read.rate('dropout', 0.1),
+    attentionDropout: read.rate('attention_dropout', 0),
+    activationDropout: read.rate('activation_dropout', 0),
+    padId,
+    eosId: read.int('eos_token_id', { min: 0, otherwise: 0 }),
+    startId: read.int('decoder_start_token_id', { min: 0, otherwise: padId }),
+  };
+  return encoderDecoder('marian', config, { ...(json as object), model_type: 'marian' }, keyMap(isShared));
+}
+
+function keyMap(isShared: boolean): KeyMap {
+  const rules: KeyRule[] = [];
+  const pair = (key: string, path: string, move: 'none' | 'transpose'): void => {
+    rules.push({ key: `${key}.weight`, path: `${path}.weight`, move }, { key: `${key}.bias`, path: `${path}.bias` });
+  };
+  for (const side of ['encoder', 'decoder'] as const) {
+    const [key, path] = [`model.${side}.layers.{i}`, `${side}.layers.{i}`];
+    const attentions: [string, string][] = [['self_attn', 'attention']];
+    if (side === 'decoder') attentions.push(['encoder_attn', 'crossAttention']);
+    for (const [stored, own] of attentions) {
+      for (const [projection, name] of [
+        ['q_proj', 'q'],
+        ['k_proj', 'k'],
+        ['v_proj', 'v'],
+        ['out_proj', 'out'],
+      ]) {
+        pair(`${key}.${stored}.${projection}`, `${path}.${own}.${name}`, 'transpose');
+      }
+      pair(`${key}.${stored}_layer_norm`, `${path}.${own}Norm`, 'none');
+    }
+    pair(`${key}.fc1`, `${path}.mlp.up`, 'transpose');
+    pair(`${key}.fc2`, `${path}.mlp.down`, 'transpose');
+    pair(`${key}.final_layer_norm`, `${path}.mlpNorm`, 'none');
+  }
+  const tables = ['model.encoder.embed_tokens.weight', 'model.decoder.embed_tokens.weight'] as const;
+  if (isShared) rules.push({ key: 'model.shared.weight', path: 'tokens.weight' });
+  else rules.push({ key: tables[0], path: 'encoder.tokens.weight' }, { key: tables[1], path: 'decoder.tokens.weight' });
+  const output = { key: 'lm_head.weight', sameAs: isShared ? 'model.shared.weight' : tables[1] };
+  return {
+    rules,
+    buffers: [{ key: 'final_logits_bias', path: 'output.bias', whenAbsent: 0 }],
+    ties: isShared ? [output, ...tables.map((key) => ({ key, sameAs: 'model.shared.weight' }))] : [output],
+    ignore: [{ key: 'model.{side}.embed_positions.weight', reason: 'sinusoidal positions are computed, not loaded' }],
+  };
+}

@@ -1,0 +1,87 @@
+import { dimText } from '../base/dim.ts';
+import { type Graph, leaves } from '../graph/graph.ts';
+import { dedupe } from '../graph/rewrite.ts';
+import { reachable, type Value } from '../graph/value.ts';
+import { expandComposites } from '../ops/expandComposites.ts';
+import type { PrimitiveName, PrimitiveOps } from '../ops/table.ts';
+import { type Lowering, LoweringContext, type LoweringOptions, type LoweringTable } from './lowering.ts';
+import { activationLowerings } from './lowerings/activation.ts';
+import { elementwiseLowerings } from './lowerings/elementwise.ts';
+import { gatherLowerings } from './lowerings/gather.ts';
+import { leafLowerings } from './lowerings/leaf.ts';
+import { matmulLowerings } from './lowerings/matmul.ts';
+import { normLowerings } from './lowerings/norm.ts';
+import { randomLowerings } from './lowerings/random.ts';
+import { reduceLowerings } from './lowerings/reduce.ts';
+import { shapeLowerings } from './lowerings/shape.ts';
+import { softmaxLowerings } from './lowerings/softmax.ts';
+import { ModelBuilder, type OnnxValue } from './modelBuilder.ts';
+import { findFusions } from './passes/fusion.ts';
+import { simplify } from './passes/simplify.ts';
+
+const lowerings: LoweringTable<PrimitiveOps> = {
+  ...leafLowerings,
+  ...elementwiseLowerings,
+  ...shapeLowerings,
+  ...reduceLowerings,
+  ...matmulLowerings,
+  ...softmaxLowerings,
+  ...normLowerings,
+  ...activationLowerings,
+  ...gatherLowerings,
+  ...randomLowerings,
+};
+
+export interface LoweredModel {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly fetches: readonly string[];
+}
+
+/** The graph as an ONNX model: composites expanded, equal values merged, fusions applied, only what is fetched computed. */
+export function lower(source: Graph, options: LoweringOptions = { contrib: true }): LoweredModel {
+  const graph = simplify(dedupe(expandComposites({ outputs: source.outputs, names: new Map() })));
+  const roots = Object.values(graph.outputs);
+  const builder = new ModelBuilder();
+  const cx = new LoweringContext(builder, options);
+  const done = new Map<Value, OnnxValue>();
+  const feeds = [...leaves(roots, 'input'), ...leaves(roots, 'parameter')];
+  for (const { name, value } of feeds) {
+    const input = builder.input(
+      name,
+      value.dtype,
+      value.shape.map((dim) => (typeof dim === 'number' ? dim : dimText(dim))),
+    );
+    cx.declareSymbols(input, value.shape);
+    done.set(value, input);
+  }
+  const fusions = findFusions(roots, options);
+  // constants are written where they are first read, so that those inside of fusions are not written at all
+  const written = (value: Value): OnnxValue => {
+    const known = done.get(value);
+    if (known !== undefined) return known;
+    if (value.op !== 'constant') throw new Error(`qkv defect: ${value.op} is read before it is written`);
+    const made = leafLowerings.constant(cx, value, [], {});
+    done.set(value, made);
+    return made;
+  };
+  for (const value of reachable(roots)) {
+    if (done.has(value) || fusions.inside.has(value) || value.op === 'constant') continue;
+    const fusion = fusions.at.get(value);
+    const inputs = (fusion?.inputs ?? value.inputs).map(written);
+    done.set(
+      value,
+      fusion
+        ? fusion.emit(cx, inputs)
+        : (lowerings[value.op as PrimitiveName] as Lowering<unknown>)(cx, value, inputs, value.attrs),
+    );
+  }
+  for (const [name, value] of Object.entries(graph.outputs)) {
+    builder.output(
+      name,
+      written(value),
+      value.dtype,
+      value.shape.map((dim) => (typeof dim === 'number' ? dim : dimText(dim))),
+    );
+  }
+  return { bytes: builder.finish(), fetches: Object.keys(graph.outputs) };
+}

@@ -1,0 +1,36 @@
+import type { ElementwiseOps } from '../../ops/elementwise.ts';
+import type { LoweringTable } from '../lowering.ts';
+import * as onnx from '../operators.gen.ts';
+
+export const elementwiseLowerings: LoweringTable<ElementwiseOps> = {
+  neg: (cx, _, [x]) => onnx.neg(cx.b, x!),
+  abs: (cx, _, [x]) => onnx.abs(cx.b, x!),
+  exp: (cx, _, [x]) => onnx.exp(cx.b, x!),
+  log: (cx, _, [x]) => onnx.log(cx.b, x!),
+  sqrt: (cx, _, [x]) => onnx.sqrt(cx.b, x!),
+  reciprocal: (cx, _, [x]) => onnx.reciprocal(cx.b, x!),
+  erf: (cx, _, [x]) => onnx.erf(cx.b, x!),
+  tanh: (cx, _, [x]) => onnx.tanh(cx.b, x!),
+  sigmoid: (cx, _, [x]) => onnx.sigmoid(cx.b, x!),
+  sin: (cx, _, [x]) => onnx.sin(cx.b, x!),
+  cos: (cx, _, [x]) => onnx.cos(cx.b, x!),
+  add: (cx, _, [a, b]) => onnx.add(cx.b, a!, b!),
+  sub: (cx, _, [a, b]) => onnx.sub(cx.b, a!, b!),
+  mul: (cx, _, [a, b]) => onnx.mul(cx.b, a!, b!),
+  div: (cx, _, [a, b]) => onnx.div(cx.b, a!, b!),
+  maximum: (cx, _, [a, b]) => onnx.max(cx.b, [a!, b!]),
+  minimum: (cx, _, [a, b]) => onnx.min(cx.b, [a!, b!]),
+  pow: (cx, _, [x], { exponent }) => onnx.pow(cx.b, x!, cx.float(exponent)),
+  equal: (cx, _, [a, b]) => onnx.equal(cx.b, a!, b!),
+  less: (cx, _, [a, b]) => onnx.less(cx.b, a!, b!),
+  lessEqual: (cx, _, [a, b]) => onnx.lessOrEqual(cx.b, a!, b!),
+  greater: (cx, _, [a, b]) => onnx.greater(cx.b, a!, b!),
+  greaterEqual: (cx, _, [a, b]) => onnx.greaterOrEqual(cx.b, a!, b!),
+  and: (cx, _, [a, b]) => onnx.and(cx.b, a!, b!),
+  or: (cx, _, [a, b]) => onnx.or(cx.b, a!, b!),
+  not: (cx, _, [x]) => onnx.not(cx.b, x!),
+  bitXor: (cx, _, [a, b]) => onnx.bitwiseXor(cx.b, a!, b!),
+  where: (cx, _, [condition, a, b]) => onnx.where(cx.b, condition!, a!, b!),
+  cast: (cx, _, [x], { to }) => onnx.cast(cx.b, x!, { to }),
+  stopGradient: (_, __, [x]) => x!,
+};

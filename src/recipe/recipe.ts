@@ -1,0 +1,167 @@
+/**
+ * A training recipe as the trainer gets it: checked, defaults filled in. What each key means, its unit and its default
+ * stand in `recipeSchema.ts`, which is also the source of `recipes/recipe.schema.json`.
+ */
+export type Recipe = TranslationRecipe | LanguageModelRecipe;
+
+interface RecipeHead {
+  name: string;
+  seed: number;
+  output: string;
+}
+
+export interface TranslationRecipe extends RecipeHead {
+  task: 'translation';
+  data: TsvPairsData | ParallelData;
+  tokenizer: TokenizerRecipe;
+  model: MarianRecipe | TransformerRecipe;
+  objective: { labelSmoothing: number };
+  train: TranslationTraining;
+  evaluate: TranslationEvaluation;
+}
+
+export interface LanguageModelRecipe extends RecipeHead {
+  task: 'language-model';
+  data: TextData | TextFilesData;
+  tokenizer: TokenizerRecipe;
+  model: Gpt2Recipe;
+  train: LanguageModelTraining;
+  evaluate: LanguageModelEvaluation;
+}
+
+export interface TsvPairsData {
+  format: 'tsv';
+  train: string;
+  validation: string;
+  test: string | null;
+  columns: ('source' | 'target' | 'ignore')[];
+}
+
+export interface ParallelData {
+  format: 'parallel';
+  train: [source: string, target: string];
+  validation: [source: string, target: string];
+  test: [source: string, target: string] | null;
+}
+
+export interface TextData {
+  format: 'text';
+  file: string;
+  validationFraction: number;
+}
+
+export interface TextFilesData {
+  format: 'text-files';
+  train: string;
+  validation: string;
+}
+
+export type TokenizerRecipe =
+  | { kind: 'bpe'; vocabSize: number; minFrequency: number; limitAlphabet: number | null }
+  | { kind: 'byte-bpe'; vocabSize: number; minFrequency: number }
+  | { kind: 'char'; minFrequency: number; limitAlphabet: number | null }
+  | { kind: 'file'; path: string };
+
+export type Activation = 'relu' | 'gelu' | 'gelu_new' | 'silu';
+
+export type InitRecipe = { kind: 'normal'; std: number } | { kind: 'xavier-uniform' };
+
+interface EncoderDecoderRecipe {
+  width: number;
+  encoderLayers: number;
+  decoderLayers: number;
+  heads: number;
+  hidden: number;
+  activation: Activation;
+  dropout: number;
+  attentionDropout: number;
+  activationDropout: number;
+  maxLength: number;
+}
+
+export interface MarianRecipe extends EncoderDecoderRecipe {
+  family: 'marian';
+  sharedEmbeddings: 'all' | 'decoder';
+  init: { std: number };
+}
+
+export interface TransformerRecipe extends EncoderDecoderRecipe {
+  family: 'transformer';
+  normPlacement: 'post' | 'pre';
+  positions: 'interleaved' | 'split' | 'learned';
+  sharedEmbeddings: 'all' | 'decoder' | 'none';
+  bias: boolean;
+  init: InitRecipe;
+}
+
+export interface Gpt2Recipe {
+  family: 'gpt2';
+  width: number;
+  layers: number;
+  heads: number;
+  hidden: number | null;
+  activation: Activation;
+  dropout: number;
+  embeddingDropout: number;
+  attentionDropout: number;
+  maxLength: number;
+  sharedEmbeddings: boolean;
+  bias: boolean;
+  init: { std: number; scaleResidual: boolean };
+}
+
+export type OptimizerRecipe =
+  | { name: 'adamw'; beta1: number; beta2: number; eps: number; weightDecay: number }
+  | { name: 'adam'; beta1: number; beta2: number; eps: number }
+  | { name: 'sgd'; momentum: number; weightDecay: number };
+
+export type ScheduleRecipe =
+  | { name: 'constant'; peak: number; warmup: number }
+  | { name: 'linear'; peak: number; warmup: number; final: number }
+  | { name: 'cosine'; peak: number; warmup: number; final: number }
+  | { name: 'inverse-sqrt'; peak: number; warmup: number };
+
+export interface Training {
+  steps: number;
+  minutes: number | null;
+  accumulate: number;
+  optimizer: OptimizerRecipe;
+  schedule: ScheduleRecipe;
+  clipNorm: number | null;
+  saveEvery: number;
+  validateEvery: number;
+  logEvery: number;
+  keep: number;
+  earlyStopping: { patience: number } | null;
+}
+
+export interface TranslationTraining extends Training {
+  batchTokens: number;
+  maxLength: number | null;
+  lengthMultiple: number;
+  sortWindow: number;
+  best: 'loss' | 'score';
+}
+
+export interface LanguageModelTraining extends Training {
+  batchSize: number;
+  blockSize: number;
+}
+
+interface Decoding {
+  beam: number;
+  lengthPenalty: number;
+  maxLength: number;
+  sentences: number | null;
+}
+
+export type TranslationEvaluation = Decoding &
+  ({ metric: 'bleu'; tokenize: '13a' | 'zh' | 'char' } | { metric: 'chrf' });
+
+export interface LanguageModelEvaluation {
+  blocks: number | null;
+  prompt: string;
+  sampleTokens: number;
+  temperature: number;
+  topK: number | null;
+}

@@ -1,0 +1,433 @@
+import { z } from 'zod';
+import type { Recipe } from './recipe.ts';
+
+/** A key that may be left out; its description ends with its default. */
+function optional<T extends z.ZodType>(schema: T, value: NoInfer<z.output<T>>, text: string): z.ZodDefault<T> {
+  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  return schema.default(value as z.util.NoUndefined<z.output<T>>).describe(`${text} Default: ${shown}.`);
+}
+
+const count = z.int().min(1);
+const fraction = z.number().min(0).lt(1);
+const positive = z.number().gt(0);
+const path = (what: string) =>
+  z
+    .string()
+    .min(1)
+    .describe(`${what} A relative path starts at the recipe's folder, one given by --set at the working folder.`);
+const pathPair = (what: string) => z.tuple([path('Source side.'), path('Target side.')]).describe(what);
+
+const PAIRS = 'Names ending in .gz are unpacked.';
+
+const tsvData = z.strictObject({
+  format: z.literal('tsv').describe('One tab-separated file a part, UTF-8, a pair a line, no quoting.'),
+  train: path(`Training pairs. ${PAIRS}`),
+  validation: path('Pairs for the validation loss and score.'),
+  test: optional(
+    path('Pairs for the score at the end.').nullable(),
+    null,
+    'Pairs for the score at the end; null: none.',
+  ),
+  columns: z
+    .array(z.enum(['source', 'target', 'ignore']))
+    .min(2)
+    .refine((c) => c.filter((x) => x === 'source').length === 1 && c.filter((x) => x === 'target').length === 1, {
+      error: 'source once, target once, ignore any number of times',
+    })
+    .default(['source', 'target'])
+    .describe('What the columns hold, from the left. Default: [source, target].'),
+});
+
+const parallelData = z.strictObject({
+  format: z.literal('parallel').describe('Two files a part: line n of the one translates line n of the other.'),
+  train: pathPair(`Training pairs: [source file, target file]. ${PAIRS}`),
+  validation: pathPair('Pairs for the validation loss and score: [source file, target file].'),
+  test: optional(
+    pathPair('').nullable(),
+    null,
+    'Pairs for the score at the end: [source file, target file]; null: none.',
+  ),
+});
+
+const textData = z.strictObject({
+  format: z.literal('text').describe('One text file; its end is the validation part.'),
+  file: path('The text, UTF-8. Names ending in .gz are unpacked.'),
+  validationFraction: optional(
+    positive.lt(1),
+    0.1,
+    'Share of the characters, at the end of the file, kept for validation.',
+  ),
+});
+
+const textFilesData = z.strictObject({
+  format: z.literal('text-files').describe('Two text files.'),
+  train: path('Training text, UTF-8. Names ending in .gz are unpacked.'),
+  validation: path('Validation text.'),
+});
+
+const vocabSize = z.int().min(2).describe('Entries of the vocabulary, special tokens included.');
+const minFrequency = optional(count, 1, 'Characters and merges that occur less often get no token.');
+const limitAlphabet = optional(
+  count.nullable(),
+  null,
+  'Most characters that get a token, the frequent first; null: all.',
+);
+const tokenizer = z
+  .discriminatedUnion('kind', [
+    z.strictObject({
+      kind: z.literal('bpe').describe('Byte-pair encoding over characters, inside words; a rare character is unknown.'),
+      vocabSize,
+      minFrequency,
+      limitAlphabet,
+    }),
+    z.strictObject({
+      kind: z.literal('byte-bpe').describe('Byte-pair encoding over bytes (GPT-2): nothing is unknown.'),
+      vocabSize: z.int().min(257).describe('Entries of the vocabulary, the 256 bytes and special tokens included.'),
+      minFrequency,
+    }),
+    z.strictObject({ kind: z.literal('char').describe('One token a character.'), minFrequency, limitAlphabet }),
+    z.strictObject({ kind: z.literal('file').describe('A tokenizer that exists.'), path: path('A tokenizer.json.') }),
+  ])
+  .describe('Trained on the training data (one vocabulary for source and target), or loaded.');
+
+const activation = z.enum(['relu', 'gelu', 'gelu_new', 'silu']);
+const heads = count.describe('Attention heads; must divide width.');
+const width = count.describe('Size of embeddings and residual stream.');
+const ACTIVATION = 'Of the feed-forward layers; gelu is exact (erf), gelu_new its tanh approximation.';
+
+/** Refinements run although other keys are wrong, so that all problems are reported together. */
+function allOf(...keys: string[]): (payload: { value: unknown }) => boolean {
+  return ({ value }) => keys.every((key) => Number.isInteger((value as Record<string, unknown>)[key]));
+}
+
+const headsDivideWidth = {
+  check: (model: { width: number; heads: number }): boolean => model.width % model.heads === 0,
+  params: { path: ['heads'], error: 'a divisor of width', when: allOf('width', 'heads') },
+};
+
+const encoderDecoder = {
+  width,
+  encoderLayers: count.describe('Encoder layers.'),
+  decoderLayers: count.describe('Decoder layers.'),
+  heads,
+  hidden: count.describe('Width of the feed-forward layers, often 4 · width.'),
+  activation: optional(activation, 'relu', ACTIVATION),
+  dropout: optional(
+    fraction,
+    0.1,
+    'Probability, of embeddings and of what each sub-layer adds to the residual stream.',
+  ),
+  attentionDropout: optional(fraction, 0, 'Probability, of attention weights.'),
+  activationDropout: optional(fraction, 0, 'Probability, behind the activation of the feed-forward layers.'),
+  maxLength: optional(count, 256, 'Longest sequence, in tokens.'),
+};
+const std = optional(positive, 0.02, 'Standard deviation of all matrices and embeddings; biases start at 0.');
+
+const marian = z
+  .strictObject({
+    family: z
+      .literal('marian')
+      .describe(
+        "Marian's Transformer: norms behind the residual sum, sinusoidal positions in split layout, biases, embeddings times sqrt(width). Opens in Python as MarianMTModel.",
+      ),
+    ...encoderDecoder,
+    sharedEmbeddings: optional(
+      z.enum(['all', 'decoder']),
+      'all',
+      'all: source, target and output layer share one matrix; decoder: target and output layer share one.',
+    ),
+    init: z.strictObject({ std }).prefault({}).describe('Normal distribution. Default: std 0.02.'),
+  })
+  .refine(headsDivideWidth.check, headsDivideWidth.params);
+
+const transformer = z
+  .strictObject({
+    family: z
+      .literal('transformer')
+      .describe('The original encoder-decoder Transformer (arXiv:1706.03762), with its options.'),
+    ...encoderDecoder,
+    normPlacement: optional(
+      z.enum(['post', 'pre']),
+      'post',
+      'Layer norm behind the residual sum (the paper) or before each sub-layer.',
+    ),
+    positions: optional(
+      z.enum(['interleaved', 'split', 'learned']),
+      'interleaved',
+      'Sinusoidal with sines and cosines in turn (the paper), sinusoidal with all sines first, or learned.',
+    ),
+    sharedEmbeddings: optional(
+      z.enum(['all', 'decoder', 'none']),
+      'all',
+      'all: source, target and output layer share one matrix; decoder: target and output layer share one; none: three matrices.',
+    ),
+    bias: optional(z.boolean(), true, 'Biases in the linear layers of attention and feed-forward, and in norms.'),
+    init: z
+      .discriminatedUnion('kind', [
+        z.strictObject({ kind: z.literal('normal').describe('Normal distribution.'), std }),
+        z.strictObject({
+          kind: z
+            .literal('xavier-uniform')
+            .describe('Uniform within sqrt(6 / (in + out)); embeddings normal, width^-0.5.'),
+        }),
+      ])
+      .prefault({ kind: 'xavier-uniform' })
+      .describe('How matrices start; biases start at 0. Default: xavier-uniform.'),
+  })
+  .refine(headsDivideWidth.check, headsDivideWidth.params)
+  .refine((model) => model.positions === 'learned' || model.width % 2 === 0, {
+    path: ['width'],
+    error: 'an even number, since sines and cosines come in pairs',
+    when: allOf('width'),
+  });
+
+const gpt2 = z
+  .strictObject({
+    family: z
+      .literal('gpt2')
+      .describe('GPT-2: norms before each sub-layer, learned positions. Opens in Python as GPT2LMHeadModel.'),
+    width,
+    layers: count.describe('Layers.'),
+    heads,
+    hidden: optional(count.nullable(), null, 'Width of the feed-forward layers; null: 4 · width.'),
+    activation: optional(activation, 'gelu_new', ACTIVATION),
+    dropout: optional(fraction, 0, 'Probability, of what each sub-layer adds to the residual stream.'),
+    embeddingDropout: optional(fraction, 0, 'Probability, of the sum of token and position embeddings.'),
+    attentionDropout: optional(fraction, 0, 'Probability, of attention weights.'),
+    maxLength: count.describe('Number of positions, in tokens: the longest context.'),
+    sharedEmbeddings: optional(z.boolean(), true, 'Whether the output layer is the token embedding.'),
+    bias: optional(z.boolean(), true, 'Biases in linear layers and norms.'),
+    init: z
+      .strictObject({
+        std,
+        scaleResidual: optional(
+          z.boolean(),
+          true,
+          'Divides std by sqrt(2 · layers) for the projections into the residual stream.',
+        ),
+      })
+      .prefault({})
+      .describe('Normal distribution. Default: std 0.02, scaleResidual true.'),
+  })
+  .refine(headsDivideWidth.check, headsDivideWidth.params);
+
+const beta = (text: string, value: number) => optional(fraction, value, text);
+const eps = optional(positive, 1e-8, 'Added to the root of the second moment.');
+const decay = z.number().min(0);
+const DECAYED = 'of matrices and embeddings; biases and norms do not decay.';
+const BETA1 = 'Decay of the mean of gradients.';
+const BETA2 = 'Decay of the mean of squared gradients.';
+
+const optimizer = z
+  .discriminatedUnion('name', [
+    z.strictObject({
+      name: z.literal('adamw').describe('Adam with decoupled weight decay (arXiv:1711.05101).'),
+      beta1: beta(BETA1, 0.9),
+      beta2: beta(BETA2, 0.999),
+      eps,
+      weightDecay: optional(decay, 0.01, `Times the learning rate, subtracted from the weights: ${DECAYED}`),
+    }),
+    z.strictObject({
+      name: z.literal('adam').describe('Adam (arXiv:1412.6980), no weight decay.'),
+      beta1: beta(BETA1, 0.9),
+      beta2: beta(BETA2, 0.999),
+      eps,
+    }),
+    z.strictObject({
+      name: z.literal('sgd').describe('Stochastic gradient descent.'),
+      momentum: optional(fraction, 0, 'Share of the last update that is kept.'),
+      weightDecay: optional(decay, 0, `Added to the gradient, times the weights: ${DECAYED}`),
+    }),
+  ])
+  .prefault({ name: 'adamw' })
+  .describe('Default: adamw with its defaults.');
+
+const peak = positive.describe('Highest learning rate, reached after warmup.');
+const warmup = optional(z.int().min(0), 0, 'Steps of linear rise; step t (from 0) has peak · (t + 1) / (warmup + 1).');
+const final = optional(z.number().min(0), 0, 'Learning rate at `steps`.');
+const schedule = z
+  .discriminatedUnion('name', [
+    z.strictObject({ name: z.literal('constant').describe('Stays at peak.'), peak, warmup }),
+    z.strictObject({ name: z.literal('linear').describe('Falls on a line from peak to final.'), peak, warmup, final }),
+    z.strictObject({
+      name: z.literal('cosine').describe('Falls on half a cosine from peak to final.'),
+      peak,
+      warmup,
+      final,
+    }),
+    z.strictObject({
+      name: z.literal('inverse-sqrt').describe('peak · sqrt(warmup / t): the schedule of the paper.'),
+      peak,
+      warmup: count.describe('Steps of linear rise; step t (from 0) has peak · (t + 1) / (warmup + 1).'),
+    }),
+  ])
+  .describe('Learning rate by step.');
+
+const training = {
+  steps: count.describe('Optimizer steps of the whole run.'),
+  minutes: optional(
+    positive.nullable(),
+    null,
+    'The run ends after this many minutes if `steps` are not done before; null: no limit.',
+  ),
+  accumulate: optional(count, 1, 'Batches whose gradients make one step.'),
+  optimizer,
+  schedule,
+  clipNorm: optional(positive.nullable(), null, 'Highest global norm of the gradient; null: no clipping.'),
+  saveEvery: optional(count, 500, 'Steps between snapshots.'),
+  validateEvery: optional(count, 500, 'Steps between validations.'),
+  logEvery: optional(count, 10, 'Steps between lines of metrics.jsonl.'),
+  keep: optional(count, 2, 'Newest snapshots kept, beside the best one.'),
+  earlyStopping: optional(
+    z
+      .strictObject({ patience: count.describe('Validations in a row without a new best value that end the run.') })
+      .nullable(),
+    null,
+    'Ends the run when validation does not improve any more; null: never.',
+  ),
+};
+
+const decoding = {
+  beam: optional(count, 4, 'Beams; 1: greedy.'),
+  lengthPenalty: optional(z.number(), 1, 'Exponent of the length that a score is divided by.'),
+  maxLength: optional(count, 128, 'Longest translation, in tokens.'),
+  sentences: optional(
+    count.nullable(),
+    200,
+    'First validation pairs that are translated for the score; null: all. The test part is always whole.',
+  ),
+};
+
+const head = {
+  name: z.string().min(1).describe('What the run is called.'),
+  seed: optional(z.int().min(0), 1, 'All randomness (init, order, dropout) follows from it.'),
+  output: z.string().min(1).describe('Folder of the run. A relative path starts at the working folder.'),
+};
+
+const translation = z
+  .strictObject({
+    task: z.literal('translation').describe('Sequence to sequence: text into text.'),
+    ...head,
+    data: z.discriminatedUnion('format', [tsvData, parallelData]).describe('Sentence pairs.'),
+    tokenizer,
+    model: z.discriminatedUnion('family', [marian, transformer]).describe('An encoder-decoder model.'),
+    objective: z
+      .strictObject({ labelSmoothing: optional(fraction, 0.1, 'Probability spread evenly over the vocabulary.') })
+      .prefault({})
+      .describe('Cross-entropy. Default: labelSmoothing 0.1.'),
+    train: z
+      .strictObject({
+        ...training,
+        batchTokens: count.describe('Tokens of a batch, source and target, padding included, at most.'),
+        maxLength: optional(
+          count.nullable(),
+          null,
+          'Pairs with a longer side, in tokens, are left out of training, and counted; null: model.maxLength.',
+        ),
+        lengthMultiple: optional(
+          count,
+          4,
+          'Lengths are padded to a multiple of this: larger, fewer shapes; smaller, less padding.',
+        ),
+        sortWindow: optional(count, 8192, 'Pairs that are sorted by length together after shuffling.'),
+        best: optional(
+          z.enum(['loss', 'score']),
+          'loss',
+          'What chooses the best snapshot and stops early: validation loss or evaluate.metric.',
+        ),
+      })
+      .describe('The training run.'),
+    evaluate: z
+      .discriminatedUnion('metric', [
+        z.strictObject({
+          metric: z.literal('bleu').describe('BLEU as sacreBLEU computes it.'),
+          tokenize: optional(z.enum(['13a', 'zh', 'char']), '13a', "sacreBLEU's tokenisation; zh for Chinese."),
+          ...decoding,
+        }),
+        z.strictObject({ metric: z.literal('chrf').describe('chrF2 as sacreBLEU computes it.'), ...decoding }),
+      ])
+      .prefault({ metric: 'bleu' })
+      .describe('How translations are made and scored. Default: BLEU, 13a.'),
+  })
+  .refine((recipe) => (recipe.train.maxLength ?? 0) <= recipe.model.maxLength, {
+    path: ['train', 'maxLength'],
+    error: 'at most model.maxLength',
+    when: ({ value }) =>
+      Number.isInteger(at(value, 'train', 'maxLength')) && Number.isInteger(at(value, 'model', 'maxLength')),
+  });
+
+const languageModel = z
+  .strictObject({
+    task: z.literal('language-model').describe('Causal language model: the next token.'),
+    ...head,
+    data: z.discriminatedUnion('format', [textData, textFilesData]).describe('Running text.'),
+    tokenizer,
+    model: z.discriminatedUnion('family', [gpt2]).describe('A decoder-only model.'),
+    train: z
+      .strictObject({
+        ...training,
+        batchSize: count.describe('Blocks of a batch.'),
+        blockSize: count.describe('Tokens of a block; at most model.maxLength.'),
+      })
+      .describe('The training run.'),
+    evaluate: z
+      .strictObject({
+        blocks: optional(
+          count.nullable(),
+          null,
+          'Blocks of the validation part, from its start, that a validation takes; null: all.',
+        ),
+        prompt: optional(z.string().min(1), '\n', 'Beginning of the sample that each validation shows.'),
+        sampleTokens: optional(z.int().min(0), 200, 'Length of that sample; 0: none.'),
+        temperature: optional(positive, 1, "Divides the sample's logits."),
+        topK: optional(count.nullable(), null, 'The sample is drawn from so many likeliest tokens; null: all.'),
+      })
+      .prefault({})
+      .describe('What a validation does. Default: loss over all blocks, and a sample.'),
+  })
+  .refine((recipe) => recipe.train.blockSize <= recipe.model.maxLength, {
+    path: ['train', 'blockSize'],
+    error: 'at most model.maxLength',
+    when: ({ value }) =>
+      Number.isInteger(at(value, 'train', 'blockSize')) && Number.isInteger(at(value, 'model', 'maxLength')),
+  });
+
+function at(value: unknown, ...keys: string[]): unknown {
+  return keys.reduce<unknown>((node, key) => (node as Record<string, unknown> | undefined)?.[key], value);
+}
+
+const schema = z.discriminatedUnion('task', [translation, languageModel]);
+
+export const recipeSchema: z.ZodType<Recipe> = schema;
+
+/** A recipe is also what its own schema reads: this does not compile when a type lacks a key or allows more. */
+export function recipeInput(recipe: Recipe): unknown {
+  const input: z.output<typeof schema> = recipe;
+  return input;
+}
+
+/** JSON Schema (draft 2020-12) of a recipe file, for editors and for the texts of errors. */
+export function recipeJsonSchema(): JsonSchema {
+  return { ...(z.toJSONSchema(schema, { io: 'input' }) as JsonSchema), title: 'qkv training recipe' };
+}
+
+/** The part of JSON Schema that a recipe's schema is made of. */
+export interface JsonSchema {
+  readonly title?: string;
+  readonly description?: string;
+  readonly type?: string | readonly string[];
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly default?: unknown;
+  readonly minLength?: number;
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly exclusiveMaximum?: number;
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly required?: readonly string[];
+  readonly items?: JsonSchema | boolean;
+  readonly prefixItems?: readonly JsonSchema[];
+  readonly oneOf?: readonly JsonSchema[];
+  readonly anyOf?: readonly JsonSchema[];
+}

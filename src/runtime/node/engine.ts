@@ -1,0 +1,88 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import type { EngineOptions, Request, Response, WireTensor, WireTensors } from './protocol.ts';
+
+/*
+ * The worker thread that owns ONNX Runtime. `InferenceSession.run` works synchronously behind its promise: here it blocks
+ * nobody. Requests are served in the order in which they come.
+ */
+const options = workerData as EngineOptions;
+const sessions = new Map<number, InferenceSession>();
+const port = parentPort!;
+
+const sessionOptions: InferenceSession.SessionOptions = {
+  executionProviders: ['cpu'],
+  intraOpNumThreads: options.threads,
+  interOpNumThreads: 1,
+  executionMode: 'sequential',
+  graphOptimizationLevel: 'all',
+  logSeverityLevel: 3,
+  ...(options.profile === null ? {} : { enableProfiling: true, profileFilePrefix: options.profile }),
+  extra: { session: { intra_op: { allow_spinning: options.spinning ? '1' : '0' } } },
+};
+
+function toOrt({ dtype, shape, data }: WireTensor): Tensor {
+  return new Tensor(dtype, data as never, shape);
+}
+
+function fromOrt(tensor: Tensor): WireTensor {
+  return { dtype: tensor.type as WireTensor['dtype'], shape: tensor.dims, data: tensor.data as WireTensor['data'] };
+}
+
+async function run(call: {
+  readonly program: number;
+  readonly feeds: WireTensors;
+  readonly into: WireTensors;
+}): Promise<WireTensors> {
+  const session = sessions.get(call.program)!;
+  const feeds = Object.fromEntries(Object.entries(call.feeds).map(([name, tensor]) => [name, toOrt(tensor)]));
+  // Where an output has a place to go, ONNX Runtime fills it; the copy that it returns as well is dropped.
+  const fetches = Object.fromEntries(
+    session.outputNames.map((name) => [name, call.into[name] ? toOrt(call.into[name]) : null]),
+  );
+  const results = await session.run(feeds, fetches);
+  const outputs: Record<string, WireTensor> = {};
+  for (const [name, tensor] of Object.entries(results)) {
+    if (call.into[name]) tensor.dispose();
+    else outputs[name] = fromOrt(tensor);
+  }
+  return outputs;
+}
+
+async function serve(request: Request): Promise<readonly WireTensors[]> {
+  switch (request.kind) {
+    case 'compile':
+      sessions.set(request.program, await InferenceSession.create(request.model, sessionOptions));
+      return [];
+    case 'run': {
+      const outputs: WireTensors[] = [];
+      for (const call of request.calls) outputs.push(await run(call));
+      return outputs;
+    }
+    case 'release':
+      await sessions.get(request.program)?.release();
+      sessions.delete(request.program);
+      return [];
+    case 'close':
+      for (const session of sessions.values()) {
+        if (options.profile !== null) session.endProfiling();
+        await session.release();
+      }
+      sessions.clear();
+      return [];
+  }
+}
+
+let last: Promise<void> = Promise.resolve();
+port.on('message', (request: Request) => {
+  last = last.then(async () => {
+    let response: Response;
+    try {
+      response = { id: request.id, outputs: await serve(request) };
+    } catch (error) {
+      response = { id: request.id, error: error instanceof Error ? error.message : String(error) };
+    }
+    port.postMessage(response);
+    if (request.kind === 'close') port.close();
+  });
+});

@@ -1,0 +1,38 @@
+import type { HostTensor } from '../base/tensor.ts';
+import type { Graph } from '../graph/graph.ts';
+
+/** Tensors by the names of a graph's inputs and parameters, or of its outputs. */
+export type Tensors = Readonly<Record<string, HostTensor>>;
+
+export interface ProgramOptions {
+  /** A name for messages and profiles. */
+  readonly label?: string;
+}
+
+/** A graph made ready to run: one compilation, any number of runs, all sizes of its symbols. */
+export interface Program extends Disposable {
+  readonly label: string;
+  /** Names of the inputs and parameters that a run needs. */
+  readonly feeds: readonly string[];
+  readonly fetches: readonly string[];
+}
+
+/** One run of a program. */
+export interface Call {
+  readonly program: Program;
+  /** A tensor for each of `program.feeds`. A tensor on a SharedArrayBuffer is read in place, any other is copied. */
+  readonly feeds: Tensors;
+  /** Outputs to be written into these tensors (each on a SharedArrayBuffer) instead of being returned. */
+  readonly into?: Tensors;
+}
+
+/**
+ * What runs programs. Implementations: `reference` (pure TypeScript in float64, the oracle), `node` (ONNX Runtime in a
+ * worker thread), `web`. All pass one conformance suite.
+ */
+export interface Runtime extends AsyncDisposable {
+  readonly name: string;
+  compile(graph: Graph, options?: ProgramOptions): Promise<Program>;
+  /** Runs the calls one after the other, later ones seeing what earlier ones wrote; gives each call's outputs. */
+  run(calls: readonly Call[]): Promise<Tensors[]>;
+}

@@ -1,0 +1,64 @@
+import * as tokenizers from '@huggingface/tokenizers';
+
+/**
+ * The part of `@huggingface/tokenizers` that is used here, typed: its own declarations name their files without
+ * extensions, which Node's module resolution does not find.
+ */
+export interface LibraryTokenizer {
+  readonly pre_tokenizer: LibraryPreTokenizer | null;
+  readonly model: LibraryModel;
+  readonly post_processor: {
+    post_process(tokens: readonly string[], pair: null, addSpecialTokens: boolean): { readonly tokens: string[] };
+  } | null;
+  encode(text: string, options: { add_special_tokens: boolean }): { ids: (number | undefined)[]; tokens: string[] };
+  decode(ids: readonly number[]): string;
+  token_to_id(token: string): number | undefined;
+}
+
+export interface LibraryModel {
+  readonly tokens_to_ids: ReadonlyMap<string, number>;
+  /** Tokens by id, with holes where no token has the id. */
+  readonly vocab: readonly (string | undefined)[];
+  readonly unk_token?: string | null;
+  encode(pieces: readonly string[]): string[];
+}
+
+export interface LibraryBpe extends LibraryModel {
+  readonly merges: readonly (readonly [string, string])[];
+  readonly ignore_merges: boolean;
+  readonly continuing_subword_suffix?: string | null;
+  readonly byte_fallback: boolean;
+  readonly end_of_word_suffix?: string | null;
+}
+
+export interface LibraryPreTokenizer {
+  pre_tokenize_text(text: string, options?: unknown): string[];
+}
+
+export interface LibraryByteLevel extends LibraryPreTokenizer {
+  readonly add_prefix_space: boolean;
+  readonly use_regex: boolean;
+}
+
+export interface LibrarySequence extends LibraryPreTokenizer {
+  readonly tokenizers: readonly (LibraryPreTokenizer | null)[];
+}
+
+export interface LibrarySplit extends LibraryPreTokenizer {
+  readonly config: { readonly pattern?: { readonly Regex?: string } };
+}
+
+export interface LibraryMetaspace extends LibraryPreTokenizer {
+  readonly replacement: string;
+}
+
+type Class<T> = new (json: object, config: object) => T;
+
+export const library = tokenizers as unknown as {
+  readonly Tokenizer: Class<LibraryTokenizer>;
+  readonly BPE: Class<LibraryBpe>;
+  readonly ByteLevelPreTokenizer: Class<LibraryByteLevel>;
+  readonly SplitPreTokenizer: Class<LibrarySplit>;
+  readonly MetaspacePreTokenizer: Class<LibraryMetaspace>;
+  readonly SequencePreTokenizer: Class<LibrarySequence>;
+};

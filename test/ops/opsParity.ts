@@ -1,0 +1,237 @@
+import { join } from 'node:path';
+import { gradients } from '../../src/autodiff/gradients.ts';
+import { float32, type HostTensor } from '../../src/base/tensor.ts';
+import { openSafetensors, readHostTensor } from '../../src/checkpoint/safetensors.ts';
+import { nodeStorage } from '../../src/checkpoint/storage.node.ts';
+import type { Value } from '../../src/graph/value.ts';
+import { gelu, relu, silu } from '../../src/ops/activation.ts';
+import { add, cast, div, equal, greaterEqual, mul, neg, not, sigmoid, tanh, where } from '../../src/ops/elementwise.ts';
+import { gather } from '../../src/ops/gather.ts';
+import { constant, input, intConstant, iota, scalarConstant } from '../../src/ops/leaf.ts';
+import { crossEntropy } from '../../src/ops/loss.ts';
+import { matmul } from '../../src/ops/matmul.ts';
+import { layerNorm, rmsNorm } from '../../src/ops/norm.ts';
+import { sum } from '../../src/ops/reduce.ts';
+import { concat, expand, reshape, slice, split, transpose } from '../../src/ops/shape.ts';
+import { logSoftmax, softmax } from '../../src/ops/softmax.ts';
+import type { Runtime, Tensors } from '../../src/runtime/runtime.ts';
+
+/** Bare operations as PyTorch computes them, see fixtures/parity/README.md. */
+const folder = join(import.meta.dirname, '../../fixtures/parity/ops');
+
+type Values = Readonly<Record<string, Value>>;
+type Expression = (inputs: Values, tensors: Tensors) => Values;
+
+/** Not written as an expression here: [case/tensor, why]. */
+export const notExpressed: Readonly<Record<string, string>> = {
+  'sinusoidal/output.encoding_half_split': 'a table of constants, which the layer that makes it checks',
+  'sinusoidal/output.encoding': 'a table of constants, which the layer that makes it checks',
+  t5_buckets_bidirectional_32_128: 'a table of constants, which the layer that makes it checks',
+  t5_buckets_causal_32_128: 'a table of constants, which the layer that makes it checks',
+};
+
+const masked = scalarConstant(-1e30);
+const allowedKeys = (allowed: Value): Value => reshape(allowed, [allowed.shape[0]!, 1, 1, allowed.shape[1]!]);
+const causal = (x: Value): Value => greaterEqual(reshape(iota(x.shape.at(-2)!), [-1, 1]), iota(x.shape.at(-2)!));
+
+/** q [B, H, T, K], k and v [B, H, S, K]; `edit` changes the scores [B, H, T, S]. */
+function attend(q: Value, k: Value, v: Value, edit: (scores: Value) => Value): Values {
+  const headSize = q.shape.at(-1) as number;
+  const probs = softmax(edit(matmul(q, k, { transposeB: true, alpha: 1 / Math.sqrt(headSize) })));
+  return { out: matmul(probs, v), probs };
+}
+
+const maskedBy =
+  (mask: Value) =>
+  (scores: Value): Value =>
+    where(mask, scores, masked);
+
+/** torch.nn.MultiheadAttention of two heads. */
+function multiHead(x: Values, query: Value, memory: Value, mask: (scores: Value) => Value): Values {
+  const heads = 2;
+  const weights = split(x['in_proj_weight']!, 3, 0);
+  const biases = x['in_proj_bias'] ? split(x['in_proj_bias'], 3, 0) : [];
+  const project = (source: Value, i: number): Value => {
+    const y = matmul(source, weights[i]!, { transposeB: true });
+    const [batch, length, width] = y.shape as [number, number, number];
+    return transpose(reshape(biases[i] ? add(y, biases[i]) : y, [batch, length, heads, width / heads]), [0, 2, 1, 3]);
+  };
+  const { out, probs } = attend(project(query, 0), project(memory, 1), project(memory, 2), mask);
+  const joined = reshape(transpose(out!, [0, 2, 1, 3]), query.shape);
+  const y = matmul(joined, x['out_proj_weight']!, { transposeB: true });
+  return { out: x['out_proj_bias'] ? add(y, x['out_proj_bias']) : y, probs: probs! };
+}
+
+/** PE(p, 2i) = sin(p / 10000^(2i/d)), PE(p, 2i + 1) = cos(the same): [length, d] (Vaswani et al. 2017, section 3.5). */
+function sinusoids(length: number, width: number): HostTensor {
+  const angle = (p: number, column: number): number => p / 10000 ** ((column - (column % 2)) / width);
+  return float32(
+    [length, width],
+    Float32Array.from({ length: length * width }, (_, at) => {
+      const column = at % width;
+      return (column % 2 === 0 ? Math.sin : Math.cos)(angle((at - column) / width, column));
+    }),
+  );
+}
+
+/** x cos(φ) + rotate_half(x) sin(φ) with φ(p, i) = p / 10000^(2i/K) for i and i + K/2; x [B, H, T, K], positions [B, T]. */
+function rotate(x: Value, positions: HostTensor): Value {
+  const [batch, , length, size] = x.shape as [number, number, number, number];
+  const half = size / 2;
+  const table = (f: (angle: number) => number): Value => {
+    const values = Float32Array.from({ length: batch * length * size }, (_, at) => {
+      const column = at % size;
+      return f(positions.data[(at - column) / size]! / 10000 ** ((2 * (column % half)) / size));
+    });
+    return constant(float32([batch, 1, length, size], values));
+  };
+  const turned = concat([neg(slice(x, -1, half, size)), slice(x, -1, 0, half)], -1);
+  return add(mul(x, table(Math.cos)), mul(turned, table(Math.sin)));
+}
+
+const ofX =
+  (f: (x: Value) => Value): Expression =>
+  ({ x }) => ({ out: f(x!) });
+
+const normOf =
+  (epsilon: number): Expression =>
+  ({ x, weight, bias }) => ({ out: layerNorm(x!, weight!, bias!, epsilon) });
+
+/** torch.nn.functional.cross_entropy: the mean over rows that are not ignored. */
+const meanCrossEntropy =
+  (smoothing: number): Expression =>
+  ({ logits, labels }) => {
+    const counted = cast(not(equal(labels!, intConstant(-100))), 'float32');
+    return { loss: div(sum(crossEntropy(logits!, labels!, { smoothing }), [0]), sum(counted, [0])) };
+  };
+
+const expressions: Readonly<Record<string, Expression>> = {
+  sdpa: ({ q, k, v }) => attend(q!, k!, v!, (scores) => scores),
+  sdpa_padding: ({ q, k, v, allowed }) => attend(q!, k!, v!, maskedBy(allowedKeys(allowed!))),
+  sdpa_causal: ({ q, k, v }) => attend(q!, k!, v!, maskedBy(causal(q!))),
+  sdpa_causal_padding: ({ q, k, v, allowed }) =>
+    attend(q!, k!, v!, (scores) => where(causal(q!), where(allowedKeys(allowed!), scores, masked), masked)),
+  sdpa_bias: ({ q, k, v, bias }) => attend(q!, k!, v!, (scores) => add(scores, bias!)),
+  mha_self_causal: (x) => multiHead(x, x['query']!, x['query']!, maskedBy(causal(x['query']!))),
+  mha_cross_padding: (x) => multiHead(x, x['query']!, x['memory']!, maskedBy(allowedKeys(not(x['key_padding_mask']!)))),
+  mha_no_bias: (x) => multiHead(x, x['query']!, x['memory']!, maskedBy(allowedKeys(not(x['key_padding_mask']!)))),
+  sinusoidal: ({ table, ids }) => {
+    const [length, width] = [ids!.shape[1] as number, table!.shape[1] as number];
+    const scaled = mul(gather(table!, ids!), scalarConstant(Math.sqrt(width)));
+    return { out: add(scaled, constant(sinusoids(length, width))) };
+  },
+  'layer_norm_1e-05': normOf(1e-5),
+  'layer_norm_1e-12': normOf(1e-12),
+  layer_norm_small: normOf(1e-5),
+  rms_norm: ({ x, weight }) => ({ out: rmsNorm(x!, weight!, 1e-6) }),
+  gelu: ofX((x) => gelu(x)),
+  gelu_new: ofX((x) => gelu(x, 'tanh')),
+  silu: ofX(silu),
+  relu: ofX(relu),
+  tanh: ofX(tanh),
+  quick_gelu: ofX((x) => mul(x, sigmoid(mul(x, scalarConstant(1.702))))),
+  cross_entropy_smoothing_0: meanCrossEntropy(0),
+  'cross_entropy_smoothing_0.1': meanCrossEntropy(0.1),
+  softmax_large: ({ x }) => ({ softmax: softmax(x!), log_softmax: logSoftmax(x!) }),
+  rope: ({ x, pos }, tensors) => ({
+    // The positions are constants of the tables; the product with 0 keeps them an input.
+    out: add(rotate(x!, tensors['pos']!), expand(mul(sum(cast(pos!, 'float32'), [0, 1]), scalarConstant(0)), x!.shape)),
+  }),
+};
+
+export interface Deviation {
+  /** e.g. `output.probs` or `grad.q` */
+  readonly tensor: string;
+  /** max |difference| / max |expected| */
+  readonly deviation: number;
+}
+
+export interface ParityCase {
+  readonly name: string;
+  /** Every stored output and gradient, compared. */
+  run(): Promise<Deviation[]>;
+}
+
+/** Every case of the fixture, with the operator expressions compiled and run by `runtime`: outputs and gradients. */
+export async function opsParityCases(runtime: Runtime): Promise<ParityCase[]> {
+  const { tensors } = await openSafetensors(nodeStorage(folder), 'expected.safetensors');
+  const names = [...new Set([...tensors.keys()].map((key) => key.split('/')[0]!))].filter(
+    (name) => !notExpressed[name],
+  );
+  return names.map((name) => ({
+    name,
+    run: async () => {
+      const group = async (kind: string): Promise<Tensors> => {
+        const prefix = `${name}/${kind}.`;
+        const found = [...tensors].filter(([key]) => key.startsWith(prefix) && !notExpressed[key]);
+        return Object.fromEntries(
+          await Promise.all(
+            found.map(async ([key, stored]) => [key.slice(prefix.length), await readHostTensor(stored)] as const),
+          ),
+        );
+      };
+      return compareCase(runtime, name, {
+        inputs: await group('input'),
+        upstream: await group('upstream'),
+        expected: { output: await group('output'), grad: await group('grad') },
+      });
+    },
+  }));
+}
+
+async function compareCase(
+  runtime: Runtime,
+  name: string,
+  fixture: {
+    readonly inputs: Tensors;
+    readonly upstream: Tensors;
+    readonly expected: { readonly output: Tensors; readonly grad: Tensors };
+  },
+): Promise<Deviation[]> {
+  const expression = expressions[name];
+  if (!expression) throw new Error(`no expression for ${name}`);
+  const leaves = (tensors: Tensors, prefix: string): Values =>
+    Object.fromEntries(
+      Object.entries(tensors).map(([key, { dtype, shape }]) => [key, input(prefix + key, dtype, shape)]),
+    );
+  const inputs = leaves(fixture.inputs, '');
+  const seeds = leaves(fixture.upstream, 'upstream.');
+  const outputs = expression(inputs, fixture.inputs);
+  const wrt = Object.keys(fixture.expected.grad);
+  const found = gradients(
+    Object.entries(seeds).map(([key, seed]) => ({ value: outputs[key]!, seed })),
+    wrt.map((key) => inputs[key]!),
+  );
+  const fetches: Record<string, Value> = {};
+  for (const key of Object.keys(fixture.expected.output)) fetches[`output.${key}`] = outputs[key]!;
+  wrt.forEach((key, i) => {
+    fetches[`grad.${key}`] = found[i]!;
+  });
+  using program = await runtime.compile({ outputs: fetches, names: new Map() }, { label: name });
+  const feeds = {
+    ...fixture.inputs,
+    ...Object.fromEntries(Object.entries(fixture.upstream).map(([key, tensor]) => [`upstream.${key}`, tensor])),
+  };
+  const [results] = await runtime.run([{ program, feeds }]);
+  return Object.entries(fixture.expected).flatMap(([kind, tensors]) =>
+    Object.entries(tensors).map(([key, expected]) => {
+      const tensor = `${kind}.${key}`;
+      return { tensor, deviation: deviation(results![tensor]!, expected) };
+    }),
+  );
+}
+
+/** max |difference| / max |expected|; infinite where shapes differ or one value is not a number and the other is. */
+export function deviation(actual: HostTensor, expected: HostTensor): number {
+  if (actual.dtype !== expected.dtype || actual.shape.join() !== expected.shape.join()) return Infinity;
+  let difference = 0;
+  let size = 0;
+  expected.data.forEach((e, i) => {
+    const a = actual.data[i]!;
+    if (Object.is(a, e) || a === e) return;
+    if (!Number.isFinite(a - e)) difference = Infinity;
+    difference = Math.max(difference, Math.abs(a - e));
+  });
+  for (const e of expected.data) if (Number.isFinite(e)) size = Math.max(size, Math.abs(e));
+  return difference === 0 ? 0 : difference / size;
+}
