@@ -21,7 +21,7 @@ interface Import {
 }
 
 const CORE = ['base', 'graph', 'ops'];
-const SIDE = ['checkpoint', 'tokenizer', 'data', 'eval', 'draw'];
+const SIDE = ['checkpoint', 'tokenizer', 'data', 'eval', 'draw', 'recipe'];
 const TOP = [...CORE, 'autodiff', 'onnx', 'runtime', 'nn', 'models', ...SIDE];
 
 /** Folder of src/ → folders that it may import besides itself. */
@@ -34,7 +34,8 @@ const MAY_IMPORT: { readonly [folder: string]: readonly string[] } = {
   runtime: [...CORE, 'onnx'],
   nn: CORE,
   models: [...CORE, 'nn', 'checkpoint'], // a family's file holds its key map, whose type is checkpoint's
-  train: TOP,
+  pretrained: [...TOP, 'generate'], // a model with its tokenizer: from text to text
+  train: [...TOP, 'generate', 'pretrained'], // validation translates
   generate: TOP,
   inspect: TOP,
   ...Object.fromEntries(SIDE.map((folder) => [folder, ['base']])),

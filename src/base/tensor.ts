@@ -5,9 +5,18 @@ export type DType = 'float32' | 'int32' | 'bool';
 
 /** Element types that files hold. */
 export type StorageDType =
-  | 'F64' | 'F32' | 'F16' | 'BF16'
-  | 'I64' | 'I32' | 'I16' | 'I8'
-  | 'U64' | 'U32' | 'U16' | 'U8'
+  | 'F64'
+  | 'F32'
+  | 'F16'
+  | 'BF16'
+  | 'I64'
+  | 'I32'
+  | 'I16'
+  | 'I8'
+  | 'U64'
+  | 'U32'
+  | 'U16'
+  | 'U8'
   | 'BOOL';
 
 export type TensorData = Float32Array | Float64Array | Int32Array | Uint8Array;

@@ -17,6 +17,15 @@ export interface BufferRule {
   readonly whenAbsent: number;
 }
 
+/**
+ * A bias that the family's checkpoints have and this model does not: `key` is written as zeros, one for each column of the
+ * tensor under `beside`, so that other readers find all they need. In a checkpoint it may be absent; anything but zeros is refused.
+ */
+export interface ZerosRule {
+  readonly key: string;
+  readonly beside: string;
+}
+
 /** `key` is another name of the values stored under `sameAs`: a checkpoint holds either or both, then bit for bit equal. */
 export interface Tie {
   readonly key: string;
@@ -36,6 +45,7 @@ export interface IgnoreRule {
 export interface KeyMap {
   readonly rules: readonly KeyRule[];
   readonly buffers?: readonly BufferRule[];
+  readonly zeros?: readonly ZerosRule[];
   readonly ties?: readonly Tie[];
   readonly ignore?: readonly IgnoreRule[];
   /** The prefix (`transformer.`) that checkpoints of the bare model, saved without a head, lack on every key. */
@@ -65,6 +75,7 @@ export interface CompiledRule {
 
 export interface CompiledKeyMap {
   readonly rules: readonly CompiledRule[];
+  readonly zeros: readonly { readonly key: KeyPattern; readonly beside: KeyPattern }[];
   readonly ties: readonly { readonly key: KeyPattern; readonly sameAs: KeyPattern }[];
   readonly ignore: readonly { readonly key: KeyPattern; readonly reason: string }[];
 }
@@ -87,6 +98,12 @@ export function compileKeyMap(map: KeyMap): CompiledKeyMap {
       throw mapError(key.source, 'the same placeholders in key and path');
     }
   }
+  const zeros = (map.zeros ?? []).map(({ key, beside }) => ({ key: keyPattern(key), beside: keyPattern(beside) }));
+  for (const { key, beside } of zeros) {
+    if (key.placeholders.toSorted().join() !== beside.placeholders.toSorted().join()) {
+      throw mapError(key.source, `the placeholders of ${beside.source}`);
+    }
+  }
   const ties = (map.ties ?? []).map(({ key, sameAs }) => ({ key: keyPattern(key), sameAs: keyPattern(sameAs) }));
   for (const { key, sameAs } of ties) {
     if (!sameAs.placeholders.every((word) => key.placeholders.includes(word))) {
@@ -95,7 +112,7 @@ export function compileKeyMap(map: KeyMap): CompiledKeyMap {
   }
   const ignore = (map.ignore ?? []).map(({ key, reason }) => ({ key: keyPattern(key), reason }));
   for (const { key, reason } of ignore) if (reason.trim() === '') throw mapError(key.source, 'a reason to ignore it');
-  return { rules, ties, ignore };
+  return { rules, zeros, ties, ignore };
 }
 
 function mapError(key: string, expected: string, got?: string): QkvError {
@@ -140,4 +157,19 @@ function storedShape(key: string, rule: CompiledRule, params: readonly DeclaredP
   if (rule.move === 'none') return shape;
   if (shape.length !== 2) throw mapError(key, 'a matrix to transpose', `shape [${shape.join(', ')}]`);
   return shape.toReversed();
+}
+
+/** The tensors of a checkpoint that are zeros because the model has no such parameter, and their lengths. */
+export function zerosOf(
+  { zeros }: CompiledKeyMap,
+  claims: readonly Claim<DeclaredParam>[],
+): ReadonlyMap<string, number> {
+  const lengths = new Map<string, number>();
+  for (const { key, beside } of zeros) {
+    for (const claim of claims) {
+      const indexes = beside.match(claim.key);
+      if (indexes) lengths.set(key.expand(indexes), claim.shape.at(-1)!);
+    }
+  }
+  return lengths;
 }

@@ -1,5 +1,13 @@
 import { QkvError } from '../base/errors.ts';
-import { type Claim, type CompiledKeyMap, claimsOf, compileKeyMap, type DeclaredParam, type KeyMap } from './keyMap.ts';
+import {
+  type Claim,
+  type CompiledKeyMap,
+  claimsOf,
+  compileKeyMap,
+  type DeclaredParam,
+  type KeyMap,
+  zerosOf,
+} from './keyMap.ts';
 import { split, transpose } from './layoutMove.ts';
 import type { StoredTensor } from './safetensors.ts';
 
@@ -35,15 +43,23 @@ export async function loadStrictInto(
   const compiled = compileKeyMap(map);
   const claims = claimsOf(compiled, params);
   const byKey = new Map(claims.map((claim) => [claim.key, claim]));
+  const zeros = zerosOf(compiled, claims);
+  const toBeZero: StoredTensor[] = [];
   const faults: string[] = [];
   const ignored: { key: string; reason: string }[] = [];
   const sources = new Map<string, StoredTensor[]>(); // of a claim's key: the tensor, or those tied to it
 
-  for (const [name, tensor] of namedForModel(map, compiled, byKey, tensors)) {
+  const own = new Set([...byKey.keys(), ...zeros.keys()]);
+  for (const [name, tensor] of namedForModel(map, compiled, own, tensors)) {
     const key = byKey.has(name) ? name : tiedTo(compiled, byKey, name);
     const ignore = compiled.ignore.find((rule) => rule.key.match(name));
     if (key !== undefined) sources.set(key, [...(sources.get(key) ?? []), tensor]);
-    else if (ignore) ignored.push({ key: tensor.name, reason: ignore.reason });
+    else if (zeros.has(name)) {
+      toBeZero.push(tensor);
+      if (tensor.shape.join() !== `${zeros.get(name)}`) {
+        faults.push(`mis-shaped ${tensor.name}: got [${tensor.shape.join(', ')}], expected [${zeros.get(name)}]`);
+      }
+    } else if (ignore) ignored.push({ key: tensor.name, reason: ignore.reason });
     else faults.push(`unexpected ${tensor.name} [${tensor.shape.join(', ')}]`);
   }
   for (const claim of claims) {
@@ -62,6 +78,11 @@ export async function loadStrictInto(
   }
   throwFaults(faults);
 
+  for (const tensor of toBeZero) {
+    if ((await tensor.read('float32')).some((value) => value !== 0)) {
+      faults.push(`not zero ${tensor.name} [${tensor.shape.join(', ')}], and the model has no such parameter`);
+    } else ignored.push({ key: tensor.name, reason: 'zeros of a parameter that this model does not have' });
+  }
   for (const claim of claims) {
     const [first, ...others] = sources.get(claim.key) ?? [];
     if (!first) {
@@ -95,12 +116,12 @@ function pathsOf(claim: Claim<DeclaredParam>): string {
 function namedForModel(
   { basePrefix }: KeyMap,
   { ties, ignore }: CompiledKeyMap,
-  claims: ReadonlyMap<string, unknown>,
+  own: ReadonlySet<string>,
   tensors: ReadonlyMap<string, StoredTensor>,
 ): [string, StoredTensor][] {
   const entries = [...tensors];
   if (basePrefix === undefined || entries.some(([key]) => key.startsWith(basePrefix))) return entries;
-  const isKnown = (key: string) => claims.has(key) || [...ties, ...ignore].some((rule) => rule.key.match(key));
+  const isKnown = (key: string) => own.has(key) || [...ties, ...ignore].some((rule) => rule.key.match(key));
   return entries.map(([key, tensor]) => [isKnown(key) ? key : basePrefix + key, tensor]);
 }
 

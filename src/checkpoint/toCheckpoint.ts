@@ -1,4 +1,4 @@
-import { type Claim, claimsOf, compileKeyMap, type DeclaredParam, type KeyMap } from './keyMap.ts';
+import { type Claim, claimsOf, compileKeyMap, type DeclaredParam, type KeyMap, zerosOf } from './keyMap.ts';
 import { join, transpose } from './layoutMove.ts';
 import type { OutgoingTensor } from './safetensors.ts';
 
@@ -8,19 +8,28 @@ export interface ParamValues extends DeclaredParam {
 
 /**
  * The inverse of `loadStrict`: the tensors of a checkpoint, named and laid out as the family's own. Ties are written once,
- * under `sameAs`. `dtype` is the stored type; F16 and BF16 round to nearest. Values are rearranged only when written.
+ * under `sameAs`, and zeros for what the family has and the model has not. `dtype` is the stored type; F16 and BF16 round to nearest. Values are rearranged only when written.
  */
 export function toCheckpoint(
   map: KeyMap,
   params: Iterable<ParamValues>,
   dtype: 'F32' | 'F16' | 'BF16' = 'F32',
 ): OutgoingTensor[] {
-  return claimsOf(compileKeyMap(map), params).map((claim) => ({
+  const compiled = compileKeyMap(map);
+  const claims = claimsOf(compiled, params);
+  const stored = claims.map((claim) => ({
     name: claim.key,
     dtype,
     shape: claim.shape,
     data: claim.rule.move === 'none' ? claim.params[0]!.data : () => toStored(claim),
   }));
+  const zeros = [...zerosOf(compiled, claims)].map(([name, length]) => ({
+    name,
+    dtype,
+    shape: [length],
+    data: () => new Float32Array(length),
+  }));
+  return [...stored, ...zeros];
 }
 
 function toStored({ rule, params, shape }: Claim<ParamValues>): Float32Array {

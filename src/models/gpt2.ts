@@ -5,7 +5,7 @@ import { attention, type KeyValue, type Sequences } from '../nn/attention.ts';
 import { embeddingTable, lookup } from '../nn/embedding.ts';
 import { type ActivationName, feedForward, parseActivation } from '../nn/feedForward.ts';
 import { normalInit } from '../nn/init.ts';
-import { bothMasks, causalMask, maskBias, paddingMask } from '../nn/masks.ts';
+import { bothMasks, causalMask, maskBias, paddingMask, pairMask } from '../nn/masks.ts';
 import { layerNorm } from '../nn/norm.ts';
 import type { Scope } from '../nn/scope.ts';
 import { add } from '../ops/elementwise.ts';
@@ -30,6 +30,9 @@ export interface Gpt2Config {
   readonly hidden: number;
   readonly activation: ActivationName;
   readonly normEpsilon: number;
+  /** Whether scores are divided by √K, and whether by the number of the layer, from 1, as well. */
+  readonly scaleScores: boolean;
+  readonly scaleScoresByLayer: boolean;
   /** Whether linear layers and norms have biases. */
   readonly bias: boolean;
   readonly tied: boolean;
@@ -43,6 +46,7 @@ export interface Gpt2Config {
 interface ForwardInputs {
   readonly ids: Value;
   readonly mask?: Value;
+  readonly visible?: Value;
   readonly positions?: Value;
   readonly past?: PastInputs;
 }
@@ -51,14 +55,14 @@ interface ForwardInputs {
 function forward(
   root: Scope,
   config: Gpt2Config,
-  { ids, mask, positions, past }: ForwardInputs,
+  { ids, mask, visible, positions, past }: ForwardInputs,
 ): Sequences & { readonly self: readonly KeyValue[] } {
   const [batch, length] = ids.shape as [Dim, Dim];
   const pastLength = past?.length ?? 0;
   const total = dimAdd(pastLength, length);
   const queryPositions = slice(iota(total), 0, pastLength, total);
   const causal = length === 1 ? undefined : causalMask(queryPositions, iota(total));
-  const allowed = bothMasks(causal, mask && paddingMask(mask));
+  const allowed = visible ? pairMask(visible) : bothMasks(causal, mask && paddingMask(mask));
   const scoreBias = allowed && maskBias(allowed);
 
   const place = positions ? reshape(positions, [dimMul(batch, length)]) : queryPositions;
@@ -80,7 +84,7 @@ function forward(
   };
   const self: KeyValue[] = [];
   for (let i = 0; i < config.layers; i++) {
-    const out = block(root.at('layers').at(i), config, x, { past: past?.layers[i], scoreBias });
+    const out = block(root.at('layers').at(i), config, x, { index: i, past: past?.layers[i], scoreBias });
     x = out.x;
     self.push(out.present);
   }
@@ -93,9 +97,11 @@ function block(
   scope: Scope,
   config: Gpt2Config,
   x: Sequences,
-  { past, scoreBias }: { readonly past: KeyValue | undefined; readonly scoreBias: Value | undefined },
+  side: { readonly index: number; readonly past: KeyValue | undefined; readonly scoreBias: Value | undefined },
 ): { readonly x: Sequences; readonly present: KeyValue } {
+  const { index, past, scoreBias } = side;
   const { width, heads, hidden, activation, bias, residualDropout } = config;
+  const scale = (config.scaleScores ? 1 / Math.sqrt(width / heads) : 1) / (config.scaleScoresByLayer ? index + 1 : 1);
   const init = normalInit(config.initStd);
   // what flows into the residual stream starts smaller, by the number of additions to it
   const outInit = normalInit(config.initStd / Math.sqrt(2 * config.layers));
@@ -107,7 +113,7 @@ function block(
       ...(past && { past }),
       ...(scoreBias && { scoreBias }),
     },
-    { width, heads, bias, dropout: config.attentionDropout, init, outInit },
+    { width, heads, bias, scale, dropout: config.attentionDropout, init, outInit },
   );
   const mid = named(scope, 'residualMid', {
     ...x,
@@ -156,8 +162,6 @@ function named(scope: Scope, name: string, x: Sequences): Sequences {
 
 export function parseGpt2(json: unknown, file = 'config.json'): CausalModel {
   const read = new ConfigReader(json, file);
-  read.only('scale_attn_weights', true, 'scores are divided by √K');
-  read.only('scale_attn_by_inverse_layer_idx', false, 'scores are not divided by the number of the layer');
   read.only('add_cross_attention', false, 'GPT-2 here is a decoder alone');
   const width = read.int('n_embd', { otherwise: 768 });
   const heads = read.int('n_head', { otherwise: 12 });
@@ -171,6 +175,8 @@ export function parseGpt2(json: unknown, file = 'config.json'): CausalModel {
     hidden: read.int('n_inner', { otherwise: 4 * width }),
     activation: parseActivation(read.where('activation_function'), read.raw('activation_function') ?? 'gelu_new'),
     normEpsilon: read.positive('layer_norm_epsilon', 1e-5),
+    scaleScores: read.boolean('scale_attn_weights', true),
+    scaleScoresByLayer: read.boolean('scale_attn_by_inverse_layer_idx', false),
     bias: read.boolean('bias', true),
     tied: read.boolean('tie_word_embeddings', true),
     embeddingDropout: read.rate('embd_pdrop', 0.1),
@@ -205,6 +211,14 @@ function keyMap({ tied, bias }: Gpt2Config): KeyMap {
     { key: 'transformer.wpe.weight', path: 'positions.weight' },
   ];
   const parts = bias ? ['weight', 'bias'] : ['weight'];
+  // GPT2LMHeadModel has every bias: without them a model is one of zeros
+  const withoutBias = ['ln_1', 'attn.c_attn', 'attn.c_proj', 'ln_2', 'mlp.c_fc', 'mlp.c_proj'].map(
+    (name) => `h.{i}.${name}`,
+  );
+  const zeros = [...withoutBias, 'ln_f'].map((name) => ({
+    key: `transformer.${name}.bias`,
+    beside: `transformer.${name}.weight`,
+  }));
   for (const part of parts) {
     const layer = (key: string, path: string): KeyRule => ({
       key: `transformer.h.{i}.${key}.${part}`,
@@ -229,6 +243,7 @@ function keyMap({ tied, bias }: Gpt2Config): KeyMap {
   return {
     rules,
     basePrefix: 'transformer.',
+    zeros: bias ? [] : zeros,
     ties: tied ? [{ key: 'lm_head.weight', sameAs: 'transformer.wte.weight' }] : [],
     ignore: [
       { key: 'transformer.h.{i}.attn.bias', reason: 'the causal mask, which is computed' },

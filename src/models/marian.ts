@@ -17,10 +17,11 @@ export function parseMarian(json: unknown, file = 'config.json'): EncoderDecoder
   read.only('add_final_layer_norm', false, 'there is no norm after the last layer');
   read.only('encoder_layerdrop', 0, 'layer drop is not implemented');
   read.only('decoder_layerdrop', 0, 'layer drop is not implemented');
-  read.only('tie_word_embeddings', true, 'the output layer is the table of the target side');
   const sourceVocabSize = read.int('vocab_size');
   const targetVocabSize = read.int('decoder_vocab_size', { otherwise: sourceVocabSize });
   const isShared = read.boolean('share_encoder_decoder_embeddings', true);
+  const isTied = read.boolean('tie_word_embeddings', true);
+  if (isShared && !isTied) throw read.error('tie_word_embeddings', 'true: share_encoder_decoder_embeddings is true');
   if (isShared && sourceVocabSize !== targetVocabSize) {
     throw read.error('decoder_vocab_size', `vocab_size ${sourceVocabSize}: share_encoder_decoder_embeddings is true`);
   }
@@ -45,7 +46,7 @@ export function parseMarian(json: unknown, file = 'config.json'): EncoderDecoder
     normEpsilon: 1e-5, // torch.nn.LayerNorm's own: the reference has no field for it
     normPlacement: 'post',
     positions: 'split',
-    sharedEmbeddings: isShared ? 'all' : 'decoder',
+    sharedEmbeddings: isShared ? 'all' : isTied ? 'decoder' : 'none',
     scaleEmbedding: read.boolean('scale_embedding', false),
     attentionBias: true,
     outputBias: 'fixed',
@@ -57,10 +58,10 @@ export function parseMarian(json: unknown, file = 'config.json'): EncoderDecoder
     eosId: read.int('eos_token_id', { min: 0, otherwise: 0 }),
     startId: read.int('decoder_start_token_id', { min: 0, otherwise: padId }),
   };
-  return encoderDecoder('marian', config, { ...(json as object), model_type: 'marian' }, keyMap(isShared));
+  return encoderDecoder('marian', config, { ...(json as object), model_type: 'marian' }, keyMap(config));
 }
 
-function keyMap(isShared: boolean): KeyMap {
+function keyMap({ sharedEmbeddings }: TransformerConfig): KeyMap {
   const rules: KeyRule[] = [];
   const pair = (key: string, path: string, move: 'none' | 'transpose'): void => {
     rules.push({ key: `${key}.weight`, path: `${path}.weight`, move }, { key: `${key}.bias`, path: `${path}.bias` });
@@ -85,13 +86,18 @@ function keyMap(isShared: boolean): KeyMap {
     pair(`${key}.final_layer_norm`, `${path}.mlpNorm`, 'none');
   }
   const tables = ['model.encoder.embed_tokens.weight', 'model.decoder.embed_tokens.weight'] as const;
+  const isShared = sharedEmbeddings === 'all';
   if (isShared) rules.push({ key: 'model.shared.weight', path: 'tokens.weight' });
   else rules.push({ key: tables[0], path: 'encoder.tokens.weight' }, { key: tables[1], path: 'decoder.tokens.weight' });
   const output = { key: 'lm_head.weight', sameAs: isShared ? 'model.shared.weight' : tables[1] };
+  if (sharedEmbeddings === 'none') rules.push({ key: output.key, path: 'output.weight' });
   return {
     rules,
     buffers: [{ key: 'final_logits_bias', path: 'output.bias', whenAbsent: 0 }],
-    ties: isShared ? [output, ...tables.map((key) => ({ key, sameAs: 'model.shared.weight' }))] : [output],
+    ties: [
+      ...(sharedEmbeddings === 'none' ? [] : [output]),
+      ...(isShared ? tables.map((key) => ({ key, sameAs: 'model.shared.weight' })) : []),
+    ],
     ignore: [{ key: 'model.{side}.embed_positions.weight', reason: 'sinusoidal positions are computed, not loaded' }],
   };
 }

@@ -39,6 +39,10 @@ export interface EncoderDecoderModel extends ModelBase {
   readonly sourceVocabSize: number;
   readonly startId: number;
   encode(root: Scope, inputs: { readonly ids: Value; readonly mask?: Value }): Sequences;
+  /**
+   * ids int32 [B, T]. Each sees the P positions of the past and those up to itself, unless `visible`, int32 [B, T, P + T],
+   * says for every pair what is seen (1). positions int32 [B, T] where they are not P, P + 1, …
+   */
   decode(
     root: Scope,
     inputs: {
@@ -46,6 +50,8 @@ export interface EncoderDecoderModel extends ModelBase {
       readonly memory: Sequences | readonly KeyValue[];
       readonly memoryMask?: Value;
       readonly past?: PastInputs;
+      readonly visible?: Value;
+      readonly positions?: Value;
     },
   ): Sequences & { readonly self: readonly KeyValue[]; readonly cross: readonly KeyValue[] };
 }
@@ -55,12 +61,19 @@ export interface CausalModel extends ModelBase {
   readonly kind: 'causal';
   readonly bosId: number | null;
   /**
-   * ids int32 [B, T]; mask int32 [B, P + T], 1 at real tokens, where there is padding; positions int32 [B, T] where they
-   * are not P, P + 1, …
+   * ids int32 [B, T]; mask int32 [B, P + T], 1 at real tokens, where there is padding; or `visible`, int32 [B, T, P + T],
+   * which says for every pair what is seen (1), instead of that and of the order; positions int32 [B, T] where they are
+   * not P, P + 1, …
    */
   forward(
     root: Scope,
-    inputs: { readonly ids: Value; readonly mask?: Value; readonly positions?: Value; readonly past?: PastInputs },
+    inputs: {
+      readonly ids: Value;
+      readonly mask?: Value;
+      readonly visible?: Value;
+      readonly positions?: Value;
+      readonly past?: PastInputs;
+    },
   ): Sequences & { readonly self: readonly KeyValue[] };
 }
 

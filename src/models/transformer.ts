@@ -5,7 +5,7 @@ import { type AttentionOptions, attention, type KeyValue, type Sequences } from 
 import { embeddingTable, lookup } from '../nn/embedding.ts';
 import { type ActivationName, feedForward } from '../nn/feedForward.ts';
 import { type Init, normalInit, xavierInit, zerosInit } from '../nn/init.ts';
-import { causalMask, maskBias, paddingMask } from '../nn/masks.ts';
+import { causalMask, maskBias, paddingMask, pairMask } from '../nn/masks.ts';
 import { layerNorm } from '../nn/norm.ts';
 import { type SinusoidLayout, sinusoidalPositions } from '../nn/positions.ts';
 import type { Scope } from '../nn/scope.ts';
@@ -73,6 +73,10 @@ export interface DecoderInputs {
   readonly memoryMask?: Value;
   /** Keys and values of the positions before, per layer, and how many they are. */
   readonly past?: PastInputs;
+  /** int32 [B, T, P + T], 1 where a position of `ids` sees another: in place of the order from left to right. */
+  readonly visible?: Value;
+  /** int32 [B, T], where they are not P, P + 1, … */
+  readonly positions?: Value;
 }
 
 export interface DecoderOutputs extends Sequences {
@@ -84,7 +88,7 @@ export interface DecoderOutputs extends Sequences {
 export function encode(root: Scope, config: TransformerConfig, { ids, mask }: SourceInputs): Sequences {
   const scope = root.at('encoder');
   const scoreBias = mask && maskBias(paddingMask(mask));
-  let x = embed(root, scope, config, 'source', ids, 0);
+  let x = embed(root, scope, config, 'source', ids, iota(ids.shape[1]!));
   for (let i = 0; i < config.encoderLayers; i++) x = encoderLayer(scope.at('layers').at(i), config, x, scoreBias);
   const out = config.normPlacement === 'pre' ? withRows(x, norm(scope.at('norm'), config, x.rows)) : x;
   named(scope, 'output', out);
@@ -93,15 +97,17 @@ export function encode(root: Scope, config: TransformerConfig, { ids, mask }: So
 
 /** The decoder: every position sees those up to itself, and the encoder's real ones. */
 export function decode(root: Scope, config: TransformerConfig, inputs: DecoderInputs): DecoderOutputs {
-  const { ids, memory, memoryMask, past } = inputs;
+  const { ids, memory, memoryMask, past, visible, positions } = inputs;
   const scope = root.at('decoder');
   const [, length] = ids.shape as [Dim, Dim];
   const pastLength = past?.length ?? 0;
   const queryPositions = positionsFrom(pastLength, length);
   // one new position sees all that came before: there is nothing to mask
-  const causal = length === 1 ? undefined : maskBias(causalMask(queryPositions, iota(dimAdd(pastLength, length))));
+  const causal = length === 1 ? undefined : causalMask(queryPositions, iota(dimAdd(pastLength, length)));
+  const allowed = visible ? pairMask(visible) : causal;
+  const selfBias = allowed && maskBias(allowed);
   const crossBias = memoryMask && maskBias(paddingMask(memoryMask));
-  let x = embed(root, scope, config, 'target', ids, pastLength);
+  let x = embed(root, scope, config, 'target', ids, positions ?? queryPositions);
   const self: KeyValue[] = [];
   const cross: KeyValue[] = [];
   for (let i = 0; i < config.decoderLayers; i++) {
@@ -109,7 +115,7 @@ export function decode(root: Scope, config: TransformerConfig, inputs: DecoderIn
     const layerMemory = isSequences(memory) ? { memory } : { past: { ...memory[i]!, isComplete: true as const } };
     const selfPast = past?.layers[i];
     const out = decoderLayer(layerScope, config, x, {
-      self: { ...(selfPast && { past: selfPast }), ...(causal && { scoreBias: causal }) },
+      self: { ...(selfPast && { past: selfPast }), ...(selfBias && { scoreBias: selfBias }) },
       cross: { ...layerMemory, ...(crossBias && { scoreBias: crossBias }) },
     });
     x = out.x;
@@ -214,21 +220,20 @@ function residual(
   return withRows(x, isPre ? sum : norm(scope.at(normName), config, sum));
 }
 
-/** embedding(id) · √width + position, then dropout. Positions start at `first`. */
+/** embedding(id) · √width + position, then dropout. positions int32 [T] or [B, T]. */
 function embed(
   root: Scope,
   scope: Scope,
   config: TransformerConfig,
   side: 'source' | 'target',
   ids: Value,
-  first: Dim,
+  positions: Value,
 ): Sequences {
   const [batch, length] = ids.shape as [Dim, Dim];
   const { width } = config;
   const rows = lookup(tokenTable(root, config, side), reshape(ids, [dimMul(batch, length)]), config.padId);
   const scaled = config.scaleEmbedding ? mul(rows, scalarConstant(Math.sqrt(width))) : rows;
-  const positions = reshape(gather(positionTable(scope, config), positionsFrom(first, length)), [1, length, width]);
-  const sum = add(reshape(scaled, [batch, length, width]), positions);
+  const sum = add(reshape(scaled, [batch, length, width]), gather(positionTable(scope, config), positions));
   scope.name('embedding', sum);
   const flat = reshape(sum, [dimMul(batch, length), width]);
   return { rows: scope.dropout('embedding', flat, config.dropout), batch, length };

@@ -1,9 +1,10 @@
 import type { Dim } from '../base/dim.ts';
-import { dimMul } from '../base/dim.ts';
+import { dimAdd, dimMul } from '../base/dim.ts';
 import type { Value } from '../graph/value.ts';
 import { add } from '../ops/elementwise.ts';
 import { matmul } from '../ops/matmul.ts';
-import { concat, reshape, transpose } from '../ops/shape.ts';
+import { addAll } from '../ops/reduce.ts';
+import { concat, reshape, slice, transpose } from '../ops/shape.ts';
 import { softmax } from '../ops/softmax.ts';
 import type { Init } from './init.ts';
 import { linear } from './linear.ts';
@@ -29,7 +30,7 @@ export interface AttentionOptions {
   readonly dropout: number;
   readonly init: Init;
   readonly outInit?: Init;
-  /** Divisor of the scores is √K, K the width of a head. */
+  /** Factor of the scores; 1/√K, K the width of a head, where it is left out. */
   readonly scale?: number;
 }
 
@@ -37,7 +38,7 @@ export interface AttentionInputs {
   readonly query: Sequences;
   /** Where keys and values come from: the queries' own sequences, or the encoder's output (cross-attention). */
   readonly memory?: Sequences;
-  /** Keys and values that were computed before: they go before those of this call, or, with `isComplete`, are all. */
+  /** Keys and values that were computed before: they count as before those of this call, or, with `isComplete`, as all. */
   readonly past?: KeyValue & { readonly isComplete?: boolean };
   /** Added to the scores; broadcasts to [B, H, T, S]. */
   readonly scoreBias?: Value;
@@ -45,9 +46,11 @@ export interface AttentionInputs {
 
 /**
  * MultiHead(Q, K, V) = Concat(head₁ … head_h) W^O with head_i = softmax(Q_i K_iᵀ / √K) V_i (Vaswani et al. 2017,
- * section 3.2). Gives the output rows [B·T, D] and the keys and values [B, H, S, K] that a later call can build on.
- * Names `query`, `key`, `value` [B, H, T or S, K], `scores` (scaled, before the mask) and `weights` [B, H, T, S], `context`
- * [B, T, D] and `attentionOut` [B, T, D].
+ * section 3.2). Gives the output rows [B·T, D] and `present`, the keys and values [B, H, T or S, K] of this call, for later
+ * calls to add to their past. The past is never copied: its scores and the new ones meet in one softmax, and each part of
+ * the weights goes to its own values.
+ * Names `query`, `key`, `value` [B, H, T or S, K], `scores` (scaled, before the mask) and `weights` [B, H, T, P + S],
+ * `context` [B, T, D] and `attentionOut` [B, T, D].
  */
 export function attention(
   scope: Scope,
@@ -61,22 +64,27 @@ export function attention(
     splitHeads(linear(scope.at(name), from.rows, { from: width, to: width, init, bias }), from, heads, headSize);
 
   const q = scope.name('query', project('q', query));
-  let present: KeyValue;
-  if (past?.isComplete) present = past;
-  else {
-    const own = { key: project('k', memory), value: project('v', memory) };
-    present = past ? { key: concat([past.key, own.key], 2), value: concat([past.value, own.value], 2) } : own;
-  }
+  const present: KeyValue = past?.isComplete ? past : { key: project('k', memory), value: project('v', memory) };
+  const parts = past && !past.isComplete ? [past, present] : [present];
   scope.name('key', present.key);
   scope.name('value', present.value);
 
   const scores = scope.name(
     'scores',
-    matmul(q, present.key, { transposeB: true, alpha: options.scale ?? 1 / Math.sqrt(headSize) }),
+    concat(
+      parts.map(({ key }) => matmul(q, key, { transposeB: true, alpha: options.scale ?? 1 / Math.sqrt(headSize) })),
+      3,
+    ),
   );
   const weights = scope.name('weights', softmax(scoreBias ? add(scores, scoreBias) : scores));
   const dropped = scope.dropout('weights', weights, options.dropout);
-  const context = mergeHeads(matmul(dropped, present.value), query);
+  let seen: Dim = 0;
+  const contexts = parts.map(({ value }) => {
+    const start = seen;
+    seen = dimAdd(seen, value.shape[2]!);
+    return matmul(slice(dropped, 3, start, seen), value);
+  });
+  const context = mergeHeads(addAll(contexts), query);
   scope.name('context', reshape(context, [query.batch, query.length, width]));
   const rows = linear(scope.at('out'), context, { from: width, to: width, init: outInit, bias });
   scope.name('attentionOut', reshape(rows, [query.batch, query.length, width]));

@@ -1,19 +1,34 @@
 import { QkvError } from '../base/errors.ts';
 import type { Value } from '../graph/value.ts';
 import { gelu, relu, silu } from '../ops/activation.ts';
-import { tanh } from '../ops/elementwise.ts';
+import { mul, sigmoid, tanh } from '../ops/elementwise.ts';
+import { scalarConstant } from '../ops/leaf.ts';
 import type { Init } from './init.ts';
 import { linear } from './linear.ts';
 import type { Scope } from './scope.ts';
 
-/** Names as in Hugging Face's ACT2FN; `swish` is `silu`, `gelu_new` and `gelu_pytorch_tanh` are the tanh form of GELU. */
-export type ActivationName = 'relu' | 'gelu' | 'gelu_new' | 'gelu_pytorch_tanh' | 'silu' | 'swish' | 'tanh';
+/**
+ * Names as in Hugging Face's ACT2FN; `swish` is `silu`, `gelu_new`, `gelu_fast` and `gelu_pytorch_tanh` are the tanh form of
+ * GELU, `quick_gelu` is its sigmoid form x σ(1.702 x).
+ */
+export type ActivationName =
+  | 'relu'
+  | 'gelu'
+  | 'gelu_new'
+  | 'gelu_fast'
+  | 'gelu_pytorch_tanh'
+  | 'quick_gelu'
+  | 'silu'
+  | 'swish'
+  | 'tanh';
 
 const activations: Readonly<Record<ActivationName, (x: Value) => Value>> = {
   relu,
   gelu: (x: Value) => gelu(x, 'none'),
   gelu_new: (x: Value) => gelu(x, 'tanh'),
+  gelu_fast: (x: Value) => gelu(x, 'tanh'),
   gelu_pytorch_tanh: (x: Value) => gelu(x, 'tanh'),
+  quick_gelu: (x: Value) => mul(x, sigmoid(mul(x, scalarConstant(1.702)))),
   silu,
   swish: silu,
   tanh,

@@ -17,6 +17,12 @@ export function paddingMask(attentionMask: Value): Value {
   return reshape(cast(attentionMask, 'bool'), [batch, 1, 1, length]);
 }
 
+/** bool or int32 [B, T, S], true (1) where a query sees a key → bool [B, 1, T, S]. */
+export function pairMask(visible: Value): Value {
+  const [batch, queries, keys] = visible.shape as [Dim, Dim, Dim];
+  return reshape(cast(visible, 'bool'), [batch, 1, queries, keys]);
+}
+
 /** Key positions int32 [S] not after query positions int32 [T] → bool [1, 1, T, S]. */
 export function causalMask(queryPositions: Value, keyPositions: Value): Value {
   const queries = reshape(queryPositions, [1, 1, queryPositions.shape[0]!, 1]);

@@ -15,6 +15,7 @@ import { randomLowerings } from './lowerings/random.ts';
 import { reduceLowerings } from './lowerings/reduce.ts';
 import { shapeLowerings } from './lowerings/shape.ts';
 import { softmaxLowerings } from './lowerings/softmax.ts';
+import { topKLowerings } from './lowerings/topK.ts';
 import { ModelBuilder, type OnnxValue } from './modelBuilder.ts';
 import { findFusions } from './passes/fusion.ts';
 import { simplify } from './passes/simplify.ts';
@@ -30,6 +31,7 @@ const lowerings: LoweringTable<PrimitiveOps> = {
   ...activationLowerings,
   ...gatherLowerings,
   ...randomLowerings,
+  ...topKLowerings,
 };
 
 export interface LoweredModel {

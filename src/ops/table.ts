@@ -11,6 +11,7 @@ import type { OpRecord, OpTable } from './record.ts';
 import { type ReduceOps, reduceOps } from './reduce.ts';
 import { type ShapeOps, shapeOps } from './shape.ts';
 import { type SoftmaxOps, softmaxOps } from './softmax.ts';
+import { type TopKOps, topKOps } from './topK.ts';
 
 /** Operators that a runtime computes; each has a lowering and a reference kernel. */
 export interface PrimitiveOps
@@ -23,7 +24,8 @@ export interface PrimitiveOps
     NormOps,
     ActivationOps,
     GatherOps,
-    RandomOps {}
+    RandomOps,
+    TopKOps {}
 
 /** Operators that are an expression of primitives, with a derivative of their own. */
 export interface CompositeOps extends LossOps {}
@@ -45,6 +47,7 @@ export const ops: OpTable<Ops> = {
   ...activationOps,
   ...gatherOps,
   ...randomOps,
+  ...topKOps,
   ...lossOps,
 };
 

@@ -1,5 +1,6 @@
 import type { HostTensor } from '../base/tensor.ts';
 import type { Graph } from '../graph/graph.ts';
+import type { FlatCall } from './flatKernels.ts';
 
 /** Tensors by the names of a graph's inputs and parameters, or of its outputs. */
 export type Tensors = Readonly<Record<string, HostTensor>>;
@@ -27,12 +28,16 @@ export interface Call {
 }
 
 /**
- * What runs programs. Implementations: `reference` (pure TypeScript in float64, the oracle), `node` (ONNX Runtime in a
- * worker thread), `web`. All pass one conformance suite.
+ * What runs programs. Implementations: `reference` (pure TypeScript in float64, the oracle), `node` (ONNX Runtime in
+ * worker threads), `web`. All pass one conformance suite.
  */
 export interface Runtime extends AsyncDisposable {
   readonly name: string;
+  /** How many calls can run at once, each on threads of its own. */
+  readonly lanes: number;
   compile(graph: Graph, options?: ProgramOptions): Promise<Program>;
   /** Runs the calls one after the other, later ones seeing what earlier ones wrote; gives each call's outputs. */
-  run(calls: readonly Call[]): Promise<Tensors[]>;
+  run(calls: readonly Call[], lane?: number): Promise<Tensors[]>;
+  /** Work on flat arrays on SharedArrayBuffers, one after the other; gives each call's number. */
+  runFlat(calls: readonly FlatCall[], lane?: number): Promise<number[]>;
 }

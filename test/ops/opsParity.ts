@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gradients } from '../../src/autodiff/gradients.ts';
 import { float32, type HostTensor } from '../../src/base/tensor.ts';
@@ -17,18 +18,24 @@ import { logSoftmax, softmax } from '../../src/ops/softmax.ts';
 import type { Runtime, Tensors } from '../../src/runtime/runtime.ts';
 
 /** Bare operations as PyTorch computes them, see fixtures/parity/README.md. */
-const folder = join(import.meta.dirname, '../../fixtures/parity/ops');
+const ownFolder = join(import.meta.dirname, '../../fixtures/parity/ops');
 
 type Values = Readonly<Record<string, Value>>;
-type Expression = (inputs: Values, tensors: Tensors) => Values;
 
-/** Not written as an expression here: [case/tensor, why]. */
-export const notExpressed: Readonly<Record<string, string>> = {
-  'sinusoidal/output.encoding_half_split': 'a table of constants, which the layer that makes it checks',
-  'sinusoidal/output.encoding': 'a table of constants, which the layer that makes it checks',
-  t5_buckets_bidirectional_32_128: 'a table of constants, which the layer that makes it checks',
-  t5_buckets_causal_32_128: 'a table of constants, which the layer that makes it checks',
-};
+interface Facts {
+  readonly name: string;
+  /** What expected.json says of the operation. */
+  readonly what: string;
+  readonly inputs: Tensors;
+  readonly outputs: Tensors;
+}
+
+type Expression = (inputs: Values, facts: Facts) => Values;
+
+/** Tables of constants, which have no gradient: the layers that make them are compared with them. */
+export function isTable(key: string): boolean {
+  return key.startsWith('sinusoidal/output.encoding') || key.startsWith('t5_buckets_');
+}
 
 const masked = scalarConstant(-1e30);
 const allowedKeys = (allowed: Value): Value => reshape(allowed, [allowed.shape[0]!, 1, 1, allowed.shape[1]!]);
@@ -46,9 +53,9 @@ const maskedBy =
   (scores: Value): Value =>
     where(mask, scores, masked);
 
-/** torch.nn.MultiheadAttention of two heads. */
-function multiHead(x: Values, query: Value, memory: Value, mask: (scores: Value) => Value): Values {
-  const heads = 2;
+/** torch.nn.MultiheadAttention */
+function multiHead(x: Values, { outputs }: Facts, query: Value, memory: Value, mask: (scores: Value) => Value): Values {
+  const heads = outputs['probs']!.shape[1]!;
   const weights = split(x['in_proj_weight']!, 3, 0);
   const biases = x['in_proj_bias'] ? split(x['in_proj_bias'], 3, 0) : [];
   const project = (source: Value, i: number): Value => {
@@ -74,14 +81,14 @@ function sinusoids(length: number, width: number): HostTensor {
   );
 }
 
-/** x cos(φ) + rotate_half(x) sin(φ) with φ(p, i) = p / 10000^(2i/K) for i and i + K/2; x [B, H, T, K], positions [B, T]. */
-function rotate(x: Value, positions: HostTensor): Value {
+/** x cos(φ) + rotate_half(x) sin(φ) with φ(p, i) = p / θ^(2i/K) for i and i + K/2; x [B, H, T, K], positions [B, T]. */
+function rotate(x: Value, positions: HostTensor, theta: number): Value {
   const [batch, , length, size] = x.shape as [number, number, number, number];
   const half = size / 2;
   const table = (f: (angle: number) => number): Value => {
     const values = Float32Array.from({ length: batch * length * size }, (_, at) => {
       const column = at % size;
-      return f(positions.data[(at - column) / size]! / 10000 ** ((2 * (column % half)) / size));
+      return f(positions.data[(at - column) / size]! / theta ** ((2 * (column % half)) / size));
     });
     return constant(float32([batch, 1, length, size], values));
   };
@@ -93,18 +100,27 @@ const ofX =
   (f: (x: Value) => Value): Expression =>
   ({ x }) => ({ out: f(x!) });
 
+const crossAttention: Expression = (x, facts) =>
+  multiHead(x, facts, x['query']!, x['memory']!, maskedBy(allowedKeys(not(x['key_padding_mask']!))));
+
 const normOf =
-  (epsilon: number): Expression =>
-  ({ x, weight, bias }) => ({ out: layerNorm(x!, weight!, bias!, epsilon) });
+  (epsilon: number) =>
+  ({ x, weight, bias }: Values): Values => ({ out: layerNorm(x!, weight!, bias!, epsilon) });
 
 /** torch.nn.functional.cross_entropy: the mean over rows that are not ignored. */
-const meanCrossEntropy =
-  (smoothing: number): Expression =>
-  ({ logits, labels }) => {
-    const counted = cast(not(equal(labels!, intConstant(-100))), 'float32');
-    return { loss: div(sum(crossEntropy(logits!, labels!, { smoothing }), [0]), sum(counted, [0])) };
-  };
+const meanCrossEntropy: Expression = ({ logits, labels }, { name }) => {
+  const smoothing = numberIn(name, /smoothing_(.+)/);
+  const counted = cast(not(equal(labels!, intConstant(-100))), 'float32');
+  return { loss: div(sum(crossEntropy(logits!, labels!, { smoothing }), [0]), sum(counted, [0])) };
+};
 
+function numberIn(text: string, pattern: RegExp): number {
+  const number = Number(pattern.exec(text)?.[1]);
+  if (Number.isNaN(number)) throw new Error(`no number like ${pattern} in ${text}`);
+  return number;
+}
+
+/** By name; a word in capitals stands for a number. */
 const expressions: Readonly<Record<string, Expression>> = {
   sdpa: ({ q, k, v }) => attend(q!, k!, v!, (scores) => scores),
   sdpa_padding: ({ q, k, v, allowed }) => attend(q!, k!, v!, maskedBy(allowedKeys(allowed!))),
@@ -112,16 +128,15 @@ const expressions: Readonly<Record<string, Expression>> = {
   sdpa_causal_padding: ({ q, k, v, allowed }) =>
     attend(q!, k!, v!, (scores) => where(causal(q!), where(allowedKeys(allowed!), scores, masked), masked)),
   sdpa_bias: ({ q, k, v, bias }) => attend(q!, k!, v!, (scores) => add(scores, bias!)),
-  mha_self_causal: (x) => multiHead(x, x['query']!, x['query']!, maskedBy(causal(x['query']!))),
-  mha_cross_padding: (x) => multiHead(x, x['query']!, x['memory']!, maskedBy(allowedKeys(not(x['key_padding_mask']!)))),
-  mha_no_bias: (x) => multiHead(x, x['query']!, x['memory']!, maskedBy(allowedKeys(not(x['key_padding_mask']!)))),
+  mha_self_causal: (x, facts) => multiHead(x, facts, x['query']!, x['query']!, maskedBy(causal(x['query']!))),
+  mha_cross_padding: crossAttention,
+  mha_no_bias: crossAttention,
   sinusoidal: ({ table, ids }) => {
     const [length, width] = [ids!.shape[1] as number, table!.shape[1] as number];
     const scaled = mul(gather(table!, ids!), scalarConstant(Math.sqrt(width)));
     return { out: add(scaled, constant(sinusoids(length, width))) };
   },
-  'layer_norm_1e-05': normOf(1e-5),
-  'layer_norm_1e-12': normOf(1e-12),
+  layer_norm_EPSILON: (x, { name }) => normOf(numberIn(name, /layer_norm_(.+)/))(x),
   layer_norm_small: normOf(1e-5),
   rms_norm: ({ x, weight }) => ({ out: rmsNorm(x!, weight!, 1e-6) }),
   gelu: ofX((x) => gelu(x)),
@@ -130,14 +145,22 @@ const expressions: Readonly<Record<string, Expression>> = {
   relu: ofX(relu),
   tanh: ofX(tanh),
   quick_gelu: ofX((x) => mul(x, sigmoid(mul(x, scalarConstant(1.702))))),
-  cross_entropy_smoothing_0: meanCrossEntropy(0),
-  'cross_entropy_smoothing_0.1': meanCrossEntropy(0.1),
+  cross_entropy_smoothing_EPSILON: meanCrossEntropy,
   softmax_large: ({ x }) => ({ softmax: softmax(x!), log_softmax: logSoftmax(x!) }),
-  rope: ({ x, pos }, tensors) => ({
+  rope: ({ x, pos }, { inputs, what }) => ({
     // The positions are constants of the tables; the product with 0 keeps them an input.
-    out: add(rotate(x!, tensors['pos']!), expand(mul(sum(cast(pos!, 'float32'), [0, 1]), scalarConstant(0)), x!.shape)),
+    out: add(
+      rotate(x!, inputs['pos']!, numberIn(what, /theta ([\de.+]+)/)),
+      expand(mul(sum(cast(pos!, 'float32'), [0, 1]), scalarConstant(0)), x!.shape),
+    ),
   }),
 };
+
+function expressionOf(name: string): Expression {
+  const expression = expressions[name] ?? expressions[name.replace(/_[\d.]+(e[-+]\d+)?$/, '_EPSILON')];
+  if (!expression) throw new Error(`no expression for ${name}`);
+  return expression;
+}
 
 export interface Deviation {
   /** e.g. `output.probs` or `grad.q` */
@@ -153,17 +176,19 @@ export interface ParityCase {
 }
 
 /** Every case of the fixture, with the operator expressions compiled and run by `runtime`: outputs and gradients. */
-export async function opsParityCases(runtime: Runtime): Promise<ParityCase[]> {
+export async function opsParityCases(runtime: Runtime, folder: string = ownFolder): Promise<ParityCase[]> {
   const { tensors } = await openSafetensors(nodeStorage(folder), 'expected.safetensors');
-  const names = [...new Set([...tensors.keys()].map((key) => key.split('/')[0]!))].filter(
-    (name) => !notExpressed[name],
-  );
+  const { ops } = JSON.parse(await readFile(join(folder, 'expected.json'), 'utf8')) as {
+    readonly ops: Readonly<Record<string, { readonly what: string }>>;
+  };
+  const keys = [...tensors.keys()].filter((key) => !isTable(key));
+  const names = [...new Set(keys.map((key) => key.split('/')[0]!))];
   return names.map((name) => ({
     name,
     run: async () => {
       const group = async (kind: string): Promise<Tensors> => {
         const prefix = `${name}/${kind}.`;
-        const found = [...tensors].filter(([key]) => key.startsWith(prefix) && !notExpressed[key]);
+        const found = [...tensors].filter(([key]) => key.startsWith(prefix) && !isTable(key));
         return Object.fromEntries(
           await Promise.all(
             found.map(async ([key, stored]) => [key.slice(prefix.length), await readHostTensor(stored)] as const),
@@ -171,6 +196,7 @@ export async function opsParityCases(runtime: Runtime): Promise<ParityCase[]> {
         );
       };
       return compareCase(runtime, name, {
+        what: ops[name]!.what,
         inputs: await group('input'),
         upstream: await group('upstream'),
         expected: { output: await group('output'), grad: await group('grad') },
@@ -183,20 +209,20 @@ async function compareCase(
   runtime: Runtime,
   name: string,
   fixture: {
+    readonly what: string;
     readonly inputs: Tensors;
     readonly upstream: Tensors;
     readonly expected: { readonly output: Tensors; readonly grad: Tensors };
   },
 ): Promise<Deviation[]> {
-  const expression = expressions[name];
-  if (!expression) throw new Error(`no expression for ${name}`);
   const leaves = (tensors: Tensors, prefix: string): Values =>
     Object.fromEntries(
       Object.entries(tensors).map(([key, { dtype, shape }]) => [key, input(prefix + key, dtype, shape)]),
     );
   const inputs = leaves(fixture.inputs, '');
   const seeds = leaves(fixture.upstream, 'upstream.');
-  const outputs = expression(inputs, fixture.inputs);
+  const { what } = fixture;
+  const outputs = expressionOf(name)(inputs, { name, what, inputs: fixture.inputs, outputs: fixture.expected.output });
   const wrt = Object.keys(fixture.expected.grad);
   const found = gradients(
     Object.entries(seeds).map(([key, seed]) => ({ value: outputs[key]!, seed })),

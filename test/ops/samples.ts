@@ -16,6 +16,7 @@ import { argmax, cumsum, max, mean, sum } from '../../src/ops/reduce.ts';
 import { concat, expand, pad, reshape, slice, transpose } from '../../src/ops/shape.ts';
 import { logSoftmax, softmax } from '../../src/ops/softmax.ts';
 import type { OpName } from '../../src/ops/table.ts';
+import { topIndices, topValues } from '../../src/ops/topK.ts';
 
 /** An input of a sample: its declared shape, and how its data are made from a seed. */
 export interface SampleInput {
@@ -583,6 +584,19 @@ export const samples: { readonly [K in OpName]: readonly OpSample[] } = {
     },
     { name: 'on a vector', inputs: [real(V), whole([N], 7), real(N)], build: ([x, i, r]) => scatterAdd(x!, i!, r!) },
     { name: 'no rows', inputs: [real(3, 2), whole([0], 3), real(0, 2)], build: ([x, i, r]) => scatterAdd(x!, i!, r!) },
+  ],
+  topValues: [
+    { name: 'of a matrix', inputs: [distinct(N, V)], build: ([x]) => topValues(x!, 3) },
+    { name: 'whole rows of three axes', inputs: [distinct(B, T, 4)], build: ([x]) => topValues(x!, 4) },
+  ],
+  topIndices: [
+    { name: 'of a matrix', inputs: [distinct(N, V)], build: ([x]) => topIndices(x!, 3), notDifferentiable: isInteger },
+    {
+      name: 'beside the values',
+      inputs: [distinct(N, V)],
+      build: ([x]) => e.add(e.cast(topIndices(x!, 2), 'float32'), topValues(x!, 2)),
+      notDifferentiable: isInteger,
+    },
   ],
   takeAlong: [
     { name: 'of a matrix', inputs: [real(N, 7), whole([N], 7)], build: ([x, i]) => takeAlong(x!, i!) },

@@ -34,7 +34,7 @@ describe('the layers of src/', () => {
     ['src/onnx/a.ts', '../runtime/runtime.ts', 'onnx may not import runtime'],
     ['src/onnx/lowerings/a.ts', '../../runtime/runtime.ts', 'onnx may not import runtime'],
     ['src/models/a.ts', '../runtime/runtime.ts', 'models may not import runtime'],
-    ['src/train/a.ts', '../generate/beam.ts', 'train may not import generate'],
+    ['src/generate/a.ts', '../train/trainer.ts', 'generate may not import train'],
     ['src/eval/a.ts', '../tokenizer/bpe.ts', 'eval may not import tokenizer (src/tokenizer/bpe.ts), only base'],
     ['src/train/a.ts', '../runtime/web.ts', 'train names the concrete runtime src/runtime/web.ts'],
     ['src/inspect/a.ts', '../runtime/reference/evaluate.ts', 'inspect names the concrete runtime'],

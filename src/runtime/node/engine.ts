@@ -1,10 +1,20 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import type { EngineOptions, Request, Response, WireTensor, WireTensors } from './protocol.ts';
+import { runFlat } from '../flatKernels.ts';
+import type {
+  Command,
+  EngineOptions,
+  Outcome,
+  Request,
+  Response,
+  WireCall,
+  WireTensor,
+  WireTensors,
+} from './protocol.ts';
 
 /*
- * The worker thread that owns ONNX Runtime. `InferenceSession.run` works synchronously behind its promise: here it blocks
- * nobody. Requests are served in the order in which they come.
+ * A worker thread that owns ONNX Runtime sessions. `InferenceSession.run` works synchronously behind its promise: here it
+ * blocks nobody. Requests are served in the order in which they come.
  */
 const options = workerData as EngineOptions;
 const sessions = new Map<number, InferenceSession>();
@@ -29,11 +39,7 @@ function fromOrt(tensor: Tensor): WireTensor {
   return { dtype: tensor.type as WireTensor['dtype'], shape: tensor.dims, data: tensor.data as WireTensor['data'] };
 }
 
-async function run(call: {
-  readonly program: number;
-  readonly feeds: WireTensors;
-  readonly into: WireTensors;
-}): Promise<WireTensors> {
+async function run(call: WireCall): Promise<WireTensors> {
   const session = sessions.get(call.program)!;
   const feeds = Object.fromEntries(Object.entries(call.feeds).map(([name, tensor]) => [name, toOrt(tensor)]));
   // Where an output has a place to go, ONNX Runtime fills it; the copy that it returns as well is dropped.
@@ -49,40 +55,42 @@ async function run(call: {
   return outputs;
 }
 
-async function serve(request: Request): Promise<readonly WireTensors[]> {
-  switch (request.kind) {
+async function serve(command: Command): Promise<Outcome> {
+  switch (command.kind) {
     case 'compile':
-      sessions.set(request.program, await InferenceSession.create(request.model, sessionOptions));
-      return [];
+      sessions.set(command.program, await InferenceSession.create(command.model, sessionOptions));
+      return {};
     case 'run': {
-      const outputs: WireTensors[] = [];
-      for (const call of request.calls) outputs.push(await run(call));
-      return outputs;
+      const tensors: WireTensors[] = [];
+      for (const call of command.calls) tensors.push(await run(call));
+      return { tensors };
     }
+    case 'flat':
+      return { numbers: command.calls.map(runFlat) };
     case 'release':
-      await sessions.get(request.program)?.release();
-      sessions.delete(request.program);
-      return [];
+      await sessions.get(command.program)?.release();
+      sessions.delete(command.program);
+      return {};
     case 'close':
       for (const session of sessions.values()) {
         if (options.profile !== null) session.endProfiling();
         await session.release();
       }
       sessions.clear();
-      return [];
+      return {};
   }
 }
 
 let last: Promise<void> = Promise.resolve();
-port.on('message', (request: Request) => {
+port.on('message', ({ id, command }: Request) => {
   last = last.then(async () => {
     let response: Response;
     try {
-      response = { id: request.id, outputs: await serve(request) };
+      response = { id, outcome: await serve(command) };
     } catch (error) {
-      response = { id: request.id, error: error instanceof Error ? error.message : String(error) };
+      response = { id, error: error instanceof Error ? error.message : String(error) };
     }
     port.postMessage(response);
-    if (request.kind === 'close') port.close();
+    if (command.kind === 'close') port.close();
   });
 });

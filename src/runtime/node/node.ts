@@ -1,17 +1,19 @@
 import { availableParallelism } from 'node:os';
-import { extname } from 'node:path';
-import { Worker } from 'node:worker_threads';
 import { type Bindings, concreteShape } from '../../base/dim.ts';
 import { QkvError } from '../../base/errors.ts';
 import type { Graph, Leaf } from '../../graph/graph.ts';
 import { printGraph } from '../../graph/print.ts';
 import { lower } from '../../onnx/lower.ts';
 import { checkFeeds, feedLeaves } from '../checkFeeds.ts';
+import type { FlatCall } from '../flatKernels.ts';
 import type { Call, Program, ProgramOptions, Runtime, Tensors } from '../runtime.ts';
-import type { EngineOptions, Request, Response, WireTensors } from './protocol.ts';
+import { Lane } from './lane.ts';
+import type { EngineOptions, WireCall } from './protocol.ts';
 
 export interface NodeRuntimeOptions {
-  /** Threads of one operator; all cores when left out. */
+  /** Engine threads that work side by side on calls of their own; 1 when left out. */
+  readonly lanes?: number;
+  /** Threads of one operator in each lane; together all cores when left out. */
   readonly threads?: number;
   /** Idle threads wait busily for the next operator. Right for training, wasteful for a server; true when left out. */
   readonly spinning?: boolean;
@@ -24,7 +26,7 @@ class NodeProgram implements Program {
   readonly label: string;
   readonly declared: readonly Leaf[];
   readonly outputs: Graph['outputs'];
-  readonly #release: (program: NodeProgram) => void;
+  readonly #release: () => void;
   users = 1;
 
   constructor(
@@ -32,7 +34,7 @@ class NodeProgram implements Program {
     label: string,
     declared: readonly Leaf[],
     outputs: Graph['outputs'],
-    release: (program: NodeProgram) => void,
+    release: () => void,
   ) {
     this.number = number;
     this.label = label;
@@ -50,38 +52,26 @@ class NodeProgram implements Program {
   }
 
   [Symbol.dispose](): void {
-    if (--this.users === 0) this.#release(this);
+    if (--this.users === 0) this.#release();
   }
 }
 
-type Outcome = Extract<Response, { outputs: unknown }>['outputs'];
-type Unnumbered<T> = T extends unknown ? Omit<T, 'id'> : never;
-
 /**
- * ONNX Runtime on the CPU, in a worker thread of its own: the caller's event loop stays free while a program runs.
- * Programs of equal graphs share one session.
+ * ONNX Runtime on the CPU, in worker threads of its own: the caller's event loop stays free while a program runs.
+ * Programs of equal graphs share one session on each lane.
  */
 class NodeRuntime implements Runtime {
   readonly name = 'node';
-  readonly #worker: Worker;
-  readonly #waiting = new Map<number, { resolve: (outputs: Outcome) => void; reject: (error: unknown) => void }>();
+  readonly #lanes: readonly Lane[];
   readonly #programs = new Map<string, Promise<NodeProgram>>();
   #next = 0;
-  #failure: QkvError | undefined;
 
-  constructor(options: EngineOptions) {
-    const module = new URL(`./engine${extname(import.meta.url)}`, import.meta.url);
-    this.#worker = new Worker(module, { workerData: options });
-    this.#worker.unref();
-    this.#worker.on('message', (response: Response) => {
-      const waiting = this.#waiting.get(response.id);
-      this.#waiting.delete(response.id);
-      if (this.#waiting.size === 0) this.#worker.unref();
-      if ('error' in response) waiting?.reject(new QkvError('runtime', { where: 'ONNX Runtime', got: response.error }));
-      else waiting?.resolve(response.outputs);
-    });
-    this.#worker.on('error', (error) => this.#fail(error));
-    this.#worker.on('exit', () => this.#fail(new Error('the engine has been closed')));
+  constructor(lanes: number, options: EngineOptions) {
+    this.#lanes = Array.from({ length: lanes }, () => new Lane(options));
+  }
+
+  get lanes(): number {
+    return this.#lanes.length;
   }
 
   async compile(graph: Graph, options: ProgramOptions = {}): Promise<Program> {
@@ -99,53 +89,48 @@ class NodeRuntime implements Runtime {
   }
 
   async #compile(graph: Graph, key: string, label: string): Promise<NodeProgram> {
-    const { bytes } = lower(graph);
-    const number = this.#next++;
-    await this.#request({ kind: 'compile', program: number, model: bytes });
-    return new NodeProgram(number, label, feedLeaves(graph), graph.outputs, (program) => {
+    const model = lower(graph).bytes;
+    const program = this.#next++;
+    await Promise.all(this.#lanes.map((lane) => lane.request({ kind: 'compile', program, model })));
+    return new NodeProgram(program, label, feedLeaves(graph), graph.outputs, () => {
       this.#programs.delete(key);
-      if (!this.#failure) this.#request({ kind: 'release', program: program.number }).catch(() => {});
+      for (const lane of this.#lanes) if (!lane.isClosed) lane.request({ kind: 'release', program }).catch(() => {});
     });
   }
 
-  async run(calls: readonly Call[]): Promise<Tensors[]> {
-    const wire = calls.map(({ program, feeds, into = {} }) => {
-      if (!(program instanceof NodeProgram) || program.users === 0) {
-        throw new QkvError('runtime', {
-          where: program.label,
-          got: 'a program of another runtime, or a disposed one',
-          expected: 'one that this runtime compiled',
-        });
-      }
-      const bindings = checkFeeds(program.declared, feeds, program.label);
-      checkTargets(program, into, bindings);
-      return { program: program.number, feeds: feeds as WireTensors, into: into as WireTensors };
-    });
-    return (await this.#request({ kind: 'run', calls: wire })) as Tensors[];
+  async run(calls: readonly Call[], lane = 0): Promise<Tensors[]> {
+    const { tensors } = await this.#lane(lane).request({ kind: 'run', calls: calls.map(wireCall) });
+    return tensors as Tensors[];
+  }
+
+  async runFlat(calls: readonly FlatCall[], lane = 0): Promise<number[]> {
+    const { numbers } = await this.#lane(lane).request({ kind: 'flat', calls });
+    return numbers as number[];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#failure) return;
-    await this.#request({ kind: 'close' });
-    this.#failure = new QkvError('runtime', { where: 'node runtime', got: 'a call after it was closed' });
-    await this.#worker.terminate();
+    await Promise.all(this.#lanes.map((lane) => lane.close()));
   }
 
-  #request(message: Unnumbered<Request>): Promise<Outcome> {
-    if (this.#failure) return Promise.reject(this.#failure);
-    const id = this.#next++;
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
-      this.#worker.ref();
-      this.#worker.postMessage({ ...message, id } as Request);
+  #lane(index: number): Lane {
+    const lane = this.#lanes[index];
+    if (!lane) {
+      throw new QkvError('usage', { where: 'lane', got: `${index}`, expected: `0 to ${this.#lanes.length - 1}` });
+    }
+    return lane;
+  }
+}
+
+function wireCall({ program, feeds, into = {} }: Call): WireCall {
+  if (!(program instanceof NodeProgram) || program.users === 0) {
+    throw new QkvError('runtime', {
+      where: program.label,
+      got: 'a program of another runtime, or a disposed one',
+      expected: 'one that this runtime compiled',
     });
   }
-
-  #fail(cause: unknown): void {
-    this.#failure ??= new QkvError('runtime', { where: 'engine thread', got: String(cause), cause });
-    for (const { reject } of this.#waiting.values()) reject(this.#failure);
-    this.#waiting.clear();
-  }
+  checkTargets(program, into, checkFeeds(program.declared, feeds, program.label));
+  return { program: program.number, feeds, into };
 }
 
 function checkTargets(program: NodeProgram, into: Tensors, bindings: Bindings): void {
@@ -177,9 +162,13 @@ function checkTargets(program: NodeProgram, into: Tensors, bindings: Bindings): 
 }
 
 export async function createNodeRuntime(options: NodeRuntimeOptions = {}): Promise<Runtime> {
-  const { threads = availableParallelism(), spinning = true, profile } = options;
+  const { lanes = 1, spinning = true, profile } = options;
+  const threads = options.threads ?? Math.max(1, Math.floor(availableParallelism() / lanes));
+  if (!Number.isInteger(lanes) || lanes < 1) {
+    throw new QkvError('usage', { where: 'lanes', got: String(lanes), expected: 'a whole number from 1 on' });
+  }
   if (!Number.isInteger(threads) || threads < 1) {
     throw new QkvError('usage', { where: 'threads', got: String(threads), expected: 'a whole number from 1 on' });
   }
-  return new NodeRuntime({ threads, spinning, profile: profile ?? null });
+  return new NodeRuntime(lanes, { threads, spinning, profile: profile ?? null });
 }

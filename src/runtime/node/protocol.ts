@@ -1,4 +1,5 @@
 import type { DType, TensorData } from '../../base/tensor.ts';
+import type { FlatCall } from '../flatKernels.ts';
 
 /** What crosses the thread boundary: data on a SharedArrayBuffer is seen by both sides, any other is copied. */
 export interface WireTensor {
@@ -9,6 +10,12 @@ export interface WireTensor {
 
 export type WireTensors = Readonly<Record<string, WireTensor>>;
 
+export interface WireCall {
+  readonly program: number;
+  readonly feeds: WireTensors;
+  readonly into: WireTensors;
+}
+
 export interface EngineOptions {
   readonly threads: number;
   /** Whether idle threads wait busily: faster between short operators, and a core at 100% while a run lasts. */
@@ -16,16 +23,23 @@ export interface EngineOptions {
   readonly profile: string | null;
 }
 
-export type Request =
-  | { readonly kind: 'compile'; readonly id: number; readonly program: number; readonly model: Uint8Array }
-  | {
-      readonly kind: 'run';
-      readonly id: number;
-      readonly calls: readonly { readonly program: number; readonly feeds: WireTensors; readonly into: WireTensors }[];
-    }
-  | { readonly kind: 'release'; readonly id: number; readonly program: number }
-  | { readonly kind: 'close'; readonly id: number };
+export type Command =
+  | { readonly kind: 'compile'; readonly program: number; readonly model: Uint8Array }
+  | { readonly kind: 'run'; readonly calls: readonly WireCall[] }
+  | { readonly kind: 'flat'; readonly calls: readonly FlatCall[] }
+  | { readonly kind: 'release'; readonly program: number }
+  | { readonly kind: 'close' };
+
+export interface Outcome {
+  readonly tensors?: readonly WireTensors[];
+  readonly numbers?: readonly number[];
+}
+
+export interface Request {
+  readonly id: number;
+  readonly command: Command;
+}
 
 export type Response =
-  | { readonly id: number; readonly outputs: readonly WireTensors[] }
+  | { readonly id: number; readonly outcome: Outcome }
   | { readonly id: number; readonly error: string };

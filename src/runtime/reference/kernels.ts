@@ -11,6 +11,7 @@ import { randomKernels } from './random.ts';
 import { reduceKernels } from './reduce.ts';
 import { shapeKernels } from './shape.ts';
 import { softmaxKernels } from './softmax.ts';
+import { topKKernels } from './topK.ts';
 
 /**
  * A direct kernel for every operator. Those of composite operators follow the definition and not the expansion, so that
@@ -27,5 +28,6 @@ export const kernels: KernelTable<Omit<Ops, FedOps>> = {
   ...activationKernels,
   ...gatherKernels,
   ...randomKernels,
+  ...topKKernels,
   ...lossKernels,
 };

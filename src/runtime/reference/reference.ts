@@ -5,6 +5,7 @@ import type { Graph } from '../../graph/graph.ts';
 import { bind } from '../../graph/rewrite.ts';
 import { reachable, type Value } from '../../graph/value.ts';
 import { checkFeeds, feedLeaves } from '../checkFeeds.ts';
+import { runFlat } from '../flatKernels.ts';
 import type { Call, Program, ProgramOptions, Runtime, Tensors } from '../runtime.ts';
 import type { Elements, Kernel, Operand } from './kernel.ts';
 import { kernels } from './kernels.ts';
@@ -109,8 +110,10 @@ function runCall({ program, feeds, into = {} }: Call): Tensors {
 export function createReferenceRuntime(): Runtime {
   return {
     name: 'reference',
+    lanes: 1,
     compile: async (graph: Graph, { label = 'graph' }: ProgramOptions = {}) => new ReferenceProgram(graph, label),
     run: async (calls) => calls.map(runCall),
+    runFlat: async (calls) => calls.map(runFlat),
     [Symbol.asyncDispose]: async () => {},
   };
 }

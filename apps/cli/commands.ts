@@ -1,0 +1,43 @@
+import type { Command } from 'commander';
+
+export interface CommandEntry {
+  /** One line for `qkv --help`. */
+  readonly summary: string;
+  readonly load: () => Promise<Command>;
+}
+
+/** All commands, in the order in which help lists them. */
+export const commands: Readonly<Record<string, CommandEntry>> = {
+  train: {
+    summary: 'train a model by a recipe',
+    load: async () => (await import('./train.ts')).trainCommand(),
+  },
+  translate: {
+    summary: 'translate sentences',
+    load: async () => (await import('./translate.ts')).translateCommand(),
+  },
+  generate: {
+    summary: 'continue a text',
+    load: async () => (await import('./generate.ts')).generateCommand(),
+  },
+  look: {
+    summary: 'show where a model looks: its attention as a picture',
+    load: async () => (await import('./look.ts')).lookCommand(),
+  },
+  eval: {
+    summary: 'measure a model: BLEU, chrF, loss, perplexity',
+    load: async () => (await import('./eval.ts')).evalCommand(),
+  },
+  tokenizer: {
+    summary: 'train a tokenizer, encode and decode with one',
+    load: async () => (await import('./tokenizer.ts')).tokenizerCommand(),
+  },
+  doctor: {
+    summary: 'check that everything that qkv needs works here',
+    load: async () => (await import('./doctor.ts')).doctorCommand(),
+  },
+  bench: {
+    summary: 'where the benchmarks are',
+    load: async () => (await import('./bench.ts')).benchCommand(),
+  },
+};

@@ -1,0 +1,179 @@
+import { Candidates } from './candidates.ts';
+import { Decoding, type Scores } from './decoding.ts';
+import { firstHistory, isWorthDropping } from './independentPaths.ts';
+import type { ResolvedOptions } from './options.ts';
+import { bannedTokens, forcedToken, processRow, wantedScores } from './processRow.ts';
+import type { GenerationResult } from './result.ts';
+import type { GenerationSession } from './session.ts';
+
+/** A path of a search: its tokens, their scores, and the sum of these. A dead one has no continuation: its sum is −∞. */
+interface Hypothesis {
+  /** The prompt or the start token, and the tokens. */
+  readonly history: readonly number[];
+  readonly ids: readonly number[];
+  readonly tokenScores: readonly number[];
+  readonly sum: number;
+  /** Which path of the step before it continues. */
+  readonly parent: number;
+}
+
+interface Finished extends Hypothesis {
+  readonly score: number;
+}
+
+/**
+ * Beam search as `_beam_search` of transformers 5 has it. At each step the best 2·numBeams continuations of an input's
+ * open beams are looked at: those among the first numBeams that end are finished, at sum / length^lengthPenalty, and the
+ * best numBeams that do not end are the open beams of the next step. Log-probabilities are not normalised again after the
+ * processors. Each input is searched as if it were alone.
+ */
+export async function beamSearch(
+  session: GenerationSession,
+  inputs: readonly (readonly number[])[],
+  options: ResolvedOptions,
+): Promise<GenerationResult[][]> {
+  const { numBeams, maxNewTokens, signal } = options;
+  const { vocabSize } = session.model;
+  const searches = inputs.map((input) => new Search(options, firstHistory(session.model, input)));
+  const wanted = wantedScores(2 * numBeams, 'logProbs', options, vocabSize);
+  const candidates = new Candidates(2 * numBeams);
+  signal?.throwIfAborted();
+  const { decoding, scores: first } = await Decoding.start(session, inputs, wanted);
+  let scores = first;
+  let active = searches;
+  for (let generated = 0; ; generated++) {
+    const rows = active[0]!.open.length;
+    active.forEach((search, b) => {
+      candidates.clear();
+      search.open.forEach((beam, g) => {
+        offer(candidates, beam, g, { scores, row: b * rows + g, generated, vocabSize, options });
+      });
+      search.advance(candidates, generated + 1);
+    });
+    const open = active.flatMap((search, b) => (search.isDone ? [] : [b]));
+    if (open.length === 0) break;
+    if (isWorthDropping(open.length, active.length)) {
+      decoding.keep(open);
+      active = open.map((b) => active[b]!);
+    }
+    signal?.throwIfAborted();
+    // before a forced last token the model need not be asked
+    if (generated + 1 === maxNewTokens - 1 && options.forcedEosId !== null) continue;
+    const beams = active.flatMap((search) => search.open);
+    const tokens = Int32Array.from(beams, (beam) => beam.ids.at(-1)!);
+    const parents = Int32Array.from(beams, (beam) => beam.parent);
+    scores = await decoding.step(tokens, parents, wanted);
+  }
+  return searches.map((search) => search.results());
+}
+
+interface Offer {
+  readonly scores: Scores;
+  readonly row: number;
+  readonly generated: number;
+  readonly vocabSize: number;
+  readonly options: ResolvedOptions;
+}
+
+/** Puts the best continuations of one beam among the candidates. */
+function offer(candidates: Candidates, beam: Hypothesis, parent: number, place: Offer): void {
+  const { scores, row, generated, vocabSize, options } = place;
+  const forced = forcedToken(generated, options);
+  if (forced !== null) {
+    candidates.offer(beam.sum, parent, forced, 0);
+    return;
+  }
+  const { topIds, topValues, logProbs } = scores;
+  if (topIds && topValues) {
+    const banned = bannedTokens(generated, options);
+    const k = wantedCount(options, vocabSize);
+    for (let i = row * k; i < (row + 1) * k; i++) {
+      if (!banned.has(topIds[i]!)) candidates.offer(beam.sum + topValues[i]!, parent, topIds[i]!, topValues[i]!);
+    }
+    return;
+  }
+  const processed = logProbs!.subarray(row * vocabSize, (row + 1) * vocabSize);
+  processRow(processed, beam.history, generated, options);
+  candidates.offerRow(beam.sum, parent, processed);
+}
+
+function wantedCount(options: ResolvedOptions, vocabSize: number): number {
+  const wanted = wantedScores(2 * options.numBeams, 'logProbs', options, vocabSize);
+  return wanted.kind === 'top' ? wanted.k : vocabSize;
+}
+
+/** The search for one input. */
+class Search {
+  readonly #options: ResolvedOptions;
+  readonly #prompt: number;
+  /** One at first, then `numBeams`, the best first. */
+  open: readonly Hypothesis[];
+  /** At most `numBeams`, the best first. */
+  #finished: readonly Finished[] = [];
+  isDone = false;
+
+  constructor(options: ResolvedOptions, history: readonly number[]) {
+    this.#options = options;
+    this.#prompt = history.length;
+    this.open = [{ history, ids: [], tokenScores: [], sum: 0, parent: 0 }];
+  }
+
+  /** Takes a step: `length` is the number of tokens generated with it. */
+  advance(candidates: Candidates, length: number): void {
+    if (this.isDone) {
+      this.#idle();
+      return;
+    }
+    const { numBeams, eosId, maxNewTokens, lengthPenalty, earlyStopping } = this.#options;
+    const open: Hypothesis[] = [];
+    const ended: Finished[] = [];
+    for (let rank = 0; rank < candidates.count; rank++) {
+      const ends = candidates.tokens[rank] === eosId || length === maxNewTokens;
+      if (ends && rank < numBeams) {
+        const beam = this.#continue(candidates, rank);
+        ended.push({ ...beam, score: beam.sum / length ** lengthPenalty });
+      } else if (!ends && open.length < numBeams) open.push(this.#continue(candidates, rank));
+    }
+    this.#finished = [...this.#finished, ...ended].sort((a, b) => b.score - a.score).slice(0, numBeams);
+    const isFull = this.#finished.length === numBeams;
+    const best = open[0];
+    if (!best || (isFull && earlyStopping === true)) this.isDone = true;
+    else if (isFull) {
+      const reach = earlyStopping === 'never' && lengthPenalty > 0 ? maxNewTokens : length;
+      this.isDone = !(best.sum / reach ** lengthPenalty > this.#finished.at(-1)!.score);
+    }
+    while (best && open.length < numBeams) open.push({ ...best, sum: Number.NEGATIVE_INFINITY });
+    if (best) this.open = open;
+    else this.#idle();
+  }
+
+  results(): GenerationResult[] {
+    return this.#finished.slice(0, this.#options.numReturn).map(({ ids, tokenScores, score, sum, history }) => {
+      if (sum === Number.NEGATIVE_INFINITY || history.length !== this.#prompt + ids.length) {
+        throw new Error('qkv defect: a dead beam was finished');
+      }
+      return { ids, tokenScores, score, finish: ids.at(-1) === this.#options.eosId ? 'end' : 'length' };
+    });
+  }
+
+  #continue(candidates: Candidates, rank: number): Hypothesis {
+    const parent = candidates.parents[rank]!;
+    const token = candidates.tokens[rank]!;
+    const { history, ids, tokenScores } = this.open[parent]!;
+    return {
+      history: [...history, token],
+      ids: [...ids, token],
+      tokenScores: [...tokenScores, candidates.tokenScores[rank]!],
+      sum: candidates.sums[rank]!,
+      parent,
+    };
+  }
+
+  /** While others of the batch go on: as many beams as they have, whatever these hold. */
+  #idle(): void {
+    const { numBeams } = this.#options;
+    const [any] = this.open;
+    const ids = any!.ids.length > 0 ? any!.ids : [0];
+    this.open = Array.from({ length: numBeams }, () => ({ ...any!, ids, parent: 0, sum: Number.NEGATIVE_INFINITY }));
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * qkv: Transformers in TypeScript. What is here runs anywhere: it names neither Node's modules nor the page's.
+ * `qkv/node` has the runtime on ONNX Runtime, files and PNG; `qkv/web` is for pages.
+ */
+
+export { checkGradients, type GradientCheck, type GradientCheckOptions } from './autodiff/checkGradients.ts';
+export { gradients } from './autodiff/gradients.ts';
+export { type Bindings, type Dim, type Shape, symbol } from './base/dim.ts';
+export { type ErrorCode, type ErrorParts, QkvError } from './base/errors.ts';
+export { bool, type DType, float32, type HostTensor, int32, scalar, type TensorData } from './base/tensor.ts';
+export {
+  type Checkpoint,
+  type CheckpointToSave,
+  type JsonObject,
+  openCheckpoint,
+  saveCheckpoint,
+} from './checkpoint/checkpoint.ts';
+export { openSafetensors, readHostTensor, type Safetensors, type StoredTensor } from './checkpoint/safetensors.ts';
+export type { Storage } from './checkpoint/storage.ts';
+export { type BlockBatch, consecutiveBlocks, randomBlocks } from './data/blockBatches.ts';
+export { BucketBatches, type BucketBatchesOptions, type PairBatch, type TokenPair } from './data/bucketBatches.ts';
+export { type Line, type LineSource, linesOf, readText, splitText } from './data/lines.ts';
+export { type PairColumn, readPairsTsv, readParallel, type TextPair } from './data/pairs.ts';
+export type { AttentionMap } from './draw/attention-map.ts';
+export { drawSvg, type SvgOptions } from './draw/svg.ts';
+export { drawTerminal, type TerminalOptions } from './draw/terminal.ts';
+export { type BleuOptions, type BleuScore, bleu } from './eval/bleu.ts';
+export { type ChrfOptions, type ChrfScore, chrf } from './eval/chrf.ts';
+export type { References } from './eval/segments.ts';
+export { fetch, findValue, type Graph } from './graph/graph.ts';
+export { printGraph } from './graph/print.ts';
+export { bind, dedupe, mapGraph, substitute } from './graph/rewrite.ts';
+export type { Value } from './graph/value.ts';
+export { declarationsOf } from './models/declarations.ts';
+export type { CausalModel, EncoderDecoderModel, Model } from './models/model.ts';
+export { isKnownFamily, parseModel } from './models/registry.ts';
+export { ParameterArena, type Placement } from './nn/parameterArena.ts';
+export { type ParameterDeclaration, Scope, Trace } from './nn/scope.ts';
+export { type LoweredModel, lower } from './onnx/lower.ts';
+export { gelu, relu, silu } from './ops/activation.ts';
+export {
+  abs,
+  add,
+  and,
+  bitXor,
+  cast,
+  cos,
+  div,
+  equal,
+  erf,
+  exp,
+  greater,
+  greaterEqual,
+  less,
+  lessEqual,
+  log,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  not,
+  or,
+  pow,
+  reciprocal,
+  sigmoid,
+  sin,
+  sqrt,
+  stopGradient,
+  sub,
+  tanh,
+  where,
+} from './ops/elementwise.ts';
+export { gather, scatterAdd, takeAlong, zeros } from './ops/gather.ts';
+export { constant, dimSize, input, intConstant, iota, parameter, scalarConstant } from './ops/leaf.ts';
+export { crossEntropy, linearCrossEntropy } from './ops/loss.ts';
+export { type MatmulOptions, matmul } from './ops/matmul.ts';
+export { layerNorm, rmsNorm } from './ops/norm.ts';
+export { dropoutMask } from './ops/random.ts';
+export { argmax, cumsum, max, mean, sum } from './ops/reduce.ts';
+export { concat, expand, pad, reshape, slice, split, transpose } from './ops/shape.ts';
+export { logSoftmax, softmax } from './ops/softmax.ts';
+export { topIndices, topValues } from './ops/topK.ts';
+export { loadPretrained, type Pretrained, type PretrainedToSave, savePretrained } from './pretrained/pretrained.ts';
+export { formatRecipe } from './recipe/formatRecipe.ts';
+export { parseRecipe } from './recipe/parseRecipe.ts';
+export type { LanguageModelRecipe, Recipe, TranslationRecipe } from './recipe/recipe.ts';
+export { RecipeError, type RecipeProblem } from './recipe/recipeError.ts';
+export { recipeJsonSchema } from './recipe/recipeSchema.ts';
+export { createReferenceRuntime, evaluate } from './runtime/reference/reference.ts';
+export type { Call, Program, ProgramOptions, Runtime, Tensors } from './runtime/runtime.ts';
+export {
+  type DecodeOptions,
+  type EncodeOptions,
+  type Encoding,
+  loadTokenizer,
+  type SpecialIds,
+  type Tokenizer,
+} from './tokenizer/tokenizer.ts';
+export { type SpecialTokenRoles, type TokenizerFiles, tokenizerFiles } from './tokenizer/tokenizerFiles.ts';
+export { type TrainBpeOptions, trainBpe } from './tokenizer/trainBpe.ts';
+export { type LossOptions, type TracedLoss, traceLoss } from './train/objectives.ts';
+export type { OptimizerConfig } from './train/optimizer.ts';
+export { learningRate, type Schedule } from './train/schedule.ts';
+export { type StepInputs, type StepResult, TrainStep, type TrainStepOptions } from './train/trainStep.ts';

@@ -1,0 +1,8 @@
+/** qkv in Node.js: the runtime on ONNX Runtime, model folders, recipes, files and PNG. The rest is in `qkv`. */
+
+export { nodeStorage, replaceFolder } from './checkpoint/storage.node.ts';
+export { readLines } from './data/files.node.ts';
+export { drawOutlinedSvg, drawPng, type PngOptions } from './draw/png.node.ts';
+export { openModel } from './pretrained/openModel.node.ts';
+export { loadRecipe } from './recipe/loadRecipe.node.ts';
+export { createNodeRuntime, type NodeRuntimeOptions } from './runtime/node/node.ts';

@@ -1,0 +1,72 @@
+import type { Sample } from './task.ts';
+
+/** What a run tells while it goes on. */
+export type TrainingEvent =
+  | { readonly kind: 'notice'; readonly text: string }
+  | ({ readonly kind: 'start' } & StartFacts)
+  | ({
+      readonly kind: 'step';
+      readonly logged: boolean;
+      readonly steps: number;
+      readonly secondsLeft: number;
+    } & StepLine)
+  | ({ readonly kind: 'validation' } & ValidationLine)
+  | { readonly kind: 'saved'; readonly step: number; readonly snapshot: string }
+  | ({ readonly kind: 'test' } & TestLine);
+
+export interface StartFacts {
+  readonly name: string;
+  readonly folder: string;
+  readonly family: string;
+  readonly parameters: number;
+  readonly vocabulary: number;
+  /** Steps done before: 0 for a new run. */
+  readonly step: number;
+  readonly steps: number;
+}
+
+/** Lines of metrics.jsonl: of a step, of a validation, of the test at the end. */
+export type MetricsLine = StepLine | ValidationLine | TestLine;
+
+export interface StepLine {
+  /** Optimizer steps done. */
+  readonly step: number;
+  /** Mean over the target tokens of the step's batch, in nats, label smoothing included. */
+  readonly loss: number;
+  readonly learningRate: number;
+  /** Before clipping. */
+  readonly gradientNorm: number;
+  /** Tokens that are not padding, source and target, a second: since the last line, validations left out. */
+  readonly tokensPerSecond: number;
+  /** Since the run began, resumed parts added up. */
+  readonly seconds: number;
+}
+
+export interface ValidationLine {
+  readonly step: number;
+  readonly validation: {
+    /** Mean over the target tokens of the whole validation part, in nats, without label smoothing. */
+    readonly loss: number;
+    /** exp(loss) */
+    readonly perplexity: number;
+    readonly bleu?: number;
+    readonly chrf?: number;
+    readonly signature?: string;
+    /** Sentences that the score is over. */
+    readonly sentences?: number;
+  };
+  readonly isBest: boolean;
+  readonly samples: readonly Sample[];
+  readonly seconds: number;
+}
+
+export interface TestLine {
+  readonly step: number;
+  readonly test: {
+    readonly bleu?: number;
+    readonly chrf?: number;
+    readonly signature: string;
+    readonly sentences: number;
+  };
+  readonly samples: readonly Sample[];
+}

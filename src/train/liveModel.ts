@@ -1,0 +1,84 @@
+import { generate } from '../generate/generate.ts';
+import type { GenerateOptions } from '../generate/options.ts';
+import { GenerationSession } from '../generate/session.ts';
+import type { CausalModel, EncoderDecoderModel } from '../models/model.ts';
+import type { ParameterArena } from '../nn/parameterArena.ts';
+import type { LanguageModelRecipe, TranslationEvaluation } from '../recipe/recipe.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import type { Continue } from './languageModelTask.ts';
+import type { Translate } from './translationTask.ts';
+
+/*
+ * Generation with the weights that are being trained: a session reads them where they are. `arena` is asked for when the
+ * first text is generated, since a task is made before the trainer that owns the arena.
+ */
+
+/** Sentences that are translated together, of similar length. */
+const BATCH = 64;
+
+export function translatorFor(
+  runtime: Runtime,
+  arena: () => ParameterArena,
+  evaluate: TranslationEvaluation,
+): (model: EncoderDecoderModel, tokenizer: Tokenizer) => Translate {
+  return (model, tokenizer) => {
+    let session: GenerationSession | undefined;
+    const options: GenerateOptions = {
+      maxNewTokens: Math.min(evaluate.maxLength, model.maxLength),
+      ...(model.padId !== null && { badWordsIds: [[model.padId]] }),
+      ...(evaluate.beam > 1 && { numBeams: evaluate.beam, lengthPenalty: evaluate.lengthPenalty }),
+    };
+    return async (sentences, stop) => {
+      session ??= new GenerationSession(runtime, model, arena().tensors);
+      const sources = sentences.map((text) => tokenizer.encode(text, { maxLength: model.maxLength }).ids);
+      const order = sources.map((_, i) => i).sort((a, b) => sources[a]!.length - sources[b]!.length);
+      const translations: string[] = [];
+      for (let start = 0; start < order.length; start += BATCH) {
+        if (stop.aborted) return undefined;
+        const rows = order.slice(start, start + BATCH);
+        const results = await generate(
+          session,
+          rows.map((row) => sources[row]!),
+          options,
+        );
+        for (const [i, row] of rows.entries()) {
+          translations[row] = tokenizer.decode(results[i]![0]!.ids, { skipSpecialTokens: true });
+        }
+      }
+      return translations;
+    };
+  };
+}
+
+export function samplerFor(
+  runtime: Runtime,
+  arena: () => ParameterArena,
+  { seed, evaluate }: LanguageModelRecipe,
+): (model: CausalModel, tokenizer: Tokenizer) => Continue {
+  return (model, tokenizer) => {
+    const prompt = tokenizer.encode(evaluate.prompt, { addSpecialTokens: false }).ids;
+    let session: GenerationSession | undefined;
+    return async (stop) => {
+      session ??= new GenerationSession(runtime, model, arena().tensors);
+      const text: number[] = [];
+      // A sample longer than the model's context is written in pieces, each with the half of the context before it.
+      for (let piece = 0; text.length < evaluate.sampleTokens; piece++) {
+        if (stop.aborted) return undefined;
+        const context = [...prompt, ...text].slice(-Math.max(1, Math.floor(model.maxLength / 2)));
+        const room = model.maxLength - context.length;
+        const [results] = await generate(session, [context], {
+          sample: true,
+          temperature: evaluate.temperature,
+          ...(evaluate.topK !== null && { topK: evaluate.topK }),
+          maxNewTokens: Math.min(evaluate.sampleTokens - text.length, room),
+          seed: seed + piece,
+        });
+        const { ids, finish } = results![0]!;
+        text.push(...ids);
+        if (finish === 'end') break;
+      }
+      return tokenizer.decode(text, { skipSpecialTokens: true });
+    };
+  };
+}

@@ -1,0 +1,55 @@
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { QkvError } from '../base/errors.ts';
+import { readLines } from '../data/files.node.ts';
+import { readText, splitText } from '../data/lines.ts';
+import { readPairsTsv, readParallel, type TextPair } from '../data/pairs.ts';
+import type { LanguageModelRecipe, Recipe, TranslationRecipe } from '../recipe/recipe.ts';
+import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
+import { existingTokenizerFiles, trainRecipeTokenizer } from './recipeTokenizer.ts';
+import type { PairParts } from './translationTask.ts';
+
+export async function readPairs({ data }: TranslationRecipe): Promise<PairParts> {
+  if (data.format === 'tsv') {
+    const read = (path: string | null): Promise<TextPair[]> =>
+      path === null ? Promise.resolve([]) : all(readPairsTsv(readLines(path), data.columns));
+    return { train: await read(data.train), validation: await read(data.validation), test: await read(data.test) };
+  }
+  const read = (paths: readonly [string, string] | null): Promise<TextPair[]> =>
+    paths === null ? Promise.resolve([]) : all(readParallel(readLines(paths[0]), readLines(paths[1])));
+  return { train: await read(data.train), validation: await read(data.validation), test: await read(data.test) };
+}
+
+async function all(pairs: AsyncIterable<TextPair>): Promise<TextPair[]> {
+  const list: TextPair[] = [];
+  for await (const pair of pairs) list.push(pair);
+  return list;
+}
+
+export async function readTexts({
+  data,
+}: LanguageModelRecipe): Promise<{ readonly train: string; readonly validation: string }> {
+  if (data.format === 'text') return splitText(await readText(readLines(data.file)), data.validationFraction);
+  return { train: await readText(readLines(data.train)), validation: await readText(readLines(data.validation)) };
+}
+
+/** The recipe's tokenizer: trained from `texts`, or the one that it names, with the tokenizer_config.json beside it. */
+export async function makeTokenizer(recipe: Recipe, texts: () => Iterable<string>): Promise<TokenizerFiles> {
+  if (recipe.tokenizer.kind !== 'file') return trainRecipeTokenizer(recipe, recipe.tokenizer, texts());
+  const { path } = recipe.tokenizer;
+  const beside = join(dirname(path), 'tokenizer_config.json');
+  return existingTokenizerFiles(
+    await readJson(path),
+    existsSync(beside) ? await readJson(beside) : {},
+    recipe.model.maxLength,
+  );
+}
+
+async function readJson(path: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8'));
+  } catch (cause) {
+    throw new QkvError('io', { where: path, got: (cause as Error).message, expected: 'a readable JSON file', cause });
+  }
+}

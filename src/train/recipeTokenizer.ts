@@ -1,0 +1,91 @@
+import { QkvError, unreachable } from '../base/errors.ts';
+import type { Recipe, TokenizerRecipe } from '../recipe/recipe.ts';
+import { loadTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
+import { type SpecialTokenRoles, type TokenizerFiles, tokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
+import { type TrainBpeOptions, trainBpe } from '../tokenizer/trainBpe.ts';
+
+export type TrainedTokenizerRecipe = Exclude<TokenizerRecipe, { readonly kind: 'file' }>;
+
+/**
+ * Learns a recipe's tokenizer from its training texts. Translation has an end token behind every text and a padding
+ * token; Marian starts its decoder from the latter, the original Transformer from `<s>`. A language model over
+ * characters has no special token but, where characters may be left out, the unknown one.
+ */
+export function trainRecipeTokenizer(
+  recipe: Recipe,
+  tokenizer: TrainedTokenizerRecipe,
+  texts: Iterable<string>,
+): TokenizerFiles {
+  const roles = specialTokens(recipe, tokenizer);
+  const isTranslation = recipe.task === 'translation';
+  const json = trainBpe(texts, {
+    ...trainingOptions(tokenizer),
+    specialTokens: Object.values(roles),
+    ...(roles.unk !== undefined && { unk: roles.unk }),
+    ...(isTranslation && { appendEos: roles.eos! }),
+  });
+  return tokenizerFiles(json, {
+    // in GPT-2 one token ends a text and begins the next
+    specialTokens: roles.eos === GPT2_END ? { ...roles, bos: GPT2_END } : roles,
+    modelMaxLength: recipe.model.maxLength,
+  });
+}
+
+const GPT2_END = '<|endoftext|>';
+
+function specialTokens(recipe: Recipe, tokenizer: TrainedTokenizerRecipe): SpecialTokenRoles {
+  const hasUnknown =
+    tokenizer.kind === 'bpe' ||
+    (tokenizer.kind === 'char' &&
+      (recipe.task === 'translation' || tokenizer.limitAlphabet !== null || tokenizer.minFrequency > 1));
+  const unk = hasUnknown ? { unk: '<unk>' } : {};
+  if (recipe.task === 'language-model') return tokenizer.kind === 'byte-bpe' ? { eos: GPT2_END } : unk;
+  // Marian's vocabularies have </s> as 0 and <unk> as 1
+  if (recipe.model.family === 'marian') return { eos: '</s>', ...unk, pad: '<pad>' };
+  return { pad: '<pad>', bos: '<s>', eos: '</s>', ...unk };
+}
+
+function trainingOptions(tokenizer: TrainedTokenizerRecipe): TrainBpeOptions {
+  const { minFrequency } = tokenizer;
+  switch (tokenizer.kind) {
+    case 'byte-bpe':
+      return { kind: 'byte', vocabSize: tokenizer.vocabSize, minFrequency };
+    case 'bpe':
+    case 'char':
+      return {
+        kind: tokenizer.kind === 'bpe' ? 'word' : 'char',
+        minFrequency,
+        ...(tokenizer.kind === 'bpe' && { vocabSize: tokenizer.vocabSize }),
+        ...(tokenizer.limitAlphabet !== null && { limitAlphabet: tokenizer.limitAlphabet }),
+      };
+    default:
+      return unreachable(tokenizer);
+  }
+}
+
+/** Opens the files of a tokenizer and checks that it does what the task needs of it. */
+export function openRecipeTokenizer(recipe: Recipe, files: TokenizerFiles): Tokenizer {
+  const tokenizer = loadTokenizer(JSON.parse(files['tokenizer.json']), JSON.parse(files['tokenizer_config.json']));
+  if (recipe.task === 'language-model') return tokenizer;
+  const { eos } = tokenizer.specialIds;
+  const last = tokenizer.encode('a').ids.at(-1);
+  if (eos === undefined || last !== eos) {
+    throw new QkvError('tokenizer', {
+      where: 'tokenizer.json: post_processor',
+      got: 'texts that do not end with the eos token',
+      expected: 'one that puts it behind every text: a translation has to end',
+    });
+  }
+  return tokenizer;
+}
+
+/** The files of an existing tokenizer, its `tokenizer_config.json` telling the roles of the special tokens. */
+export function existingTokenizerFiles(json: unknown, config: unknown, maxLength: number): TokenizerFiles {
+  const tokenizer = loadTokenizer(json, config);
+  const roles: Record<string, string> = {};
+  for (const [role, id] of Object.entries(tokenizer.specialIds)) {
+    const token = tokenizer.idToToken(id);
+    if (token !== undefined) roles[role] = token;
+  }
+  return tokenizerFiles(json, { specialTokens: roles, modelMaxLength: maxLength });
+}

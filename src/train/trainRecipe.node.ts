@@ -1,0 +1,108 @@
+import { join } from 'node:path';
+import { nodeStorage } from '../checkpoint/storage.node.ts';
+import type { Recipe } from '../recipe/recipe.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
+import type { TrainingEvent } from './events.ts';
+import { languageModelTask } from './languageModelTask.ts';
+import { samplerFor, translatorFor } from './liveModel.ts';
+import { makeTokenizer, readPairs, readTexts } from './recipeData.node.ts';
+import { RunFolder } from './runFolder.node.ts';
+import type { Examination, StopSignal, TrainingTask } from './task.ts';
+import { type EndReason, Trainer, type TrainingOutcome } from './trainer.ts';
+import { translationTask } from './translationTask.ts';
+
+export interface TrainRecipeOptions {
+  /** Go on with the run in the recipe's output folder. */
+  readonly resume?: boolean;
+  /** Move a run that is in the output folder aside. */
+  readonly overwrite?: boolean;
+  readonly onEvent?: (event: TrainingEvent) => void;
+  /** Set: the run saves and ends after the step at hand. */
+  readonly stop?: StopSignal;
+}
+
+export interface TrainedRun {
+  readonly reason: EndReason;
+  readonly folder: string;
+  /** The model folder; undefined for a run that was interrupted. */
+  readonly modelFolder: string | undefined;
+  readonly step: number;
+  readonly best: TrainingOutcome['best'];
+  /** Score and first translations of the test part by the published model. */
+  readonly test: Examination | undefined;
+}
+
+/**
+ * Trains by a recipe into its output folder, and publishes the best model there.
+ *
+ *     await using runtime = await createNodeRuntime();
+ *     const { modelFolder } = await trainRecipe(runtime, loadRecipe('recipe.yaml'), { onEvent: console.log });
+ *
+ * @throws QkvError `run` for an output folder that cannot be used, a changed recipe or data when resuming, and a loss that
+ * is not finite; `data`, `tokenizer`, `recipe` and `io` for what the recipe names.
+ */
+export async function trainRecipe(
+  runtime: Runtime,
+  recipe: Recipe,
+  { resume = false, overwrite = false, onEvent = () => {}, stop = { aborted: false } }: TrainRecipeOptions = {},
+): Promise<TrainedRun> {
+  const start = performance.now();
+  const notice = (text: string): void => onEvent({ kind: 'notice', text });
+  await using folder = await RunFolder.open(recipe, { resume, overwrite, onNotice: notice });
+  const { saved } = folder;
+  const task = await makeTask(runtime, recipe, saved?.tokenizerFiles, () => trainer.arena);
+  for (const text of task.notices) notice(text);
+  const trainer: Trainer = await Trainer.create(runtime, recipe, task, {
+    save: (contents) => folder.save(contents),
+    record: (line) => folder.record(line),
+    seconds: () => (performance.now() - start) / 1000,
+    onEvent,
+    stop,
+  });
+  if (saved) {
+    await folder.loadWeights(saved.snapshot.storage, task.model, trainer.arena);
+    await folder.loadMoments(saved.snapshot.storage, trainer.arena, trainer.trainStep.moments);
+    trainer.resume(saved.state, saved.snapshot.name, saved.recipe.train.minutes !== recipe.train.minutes);
+  }
+  onEvent({
+    kind: 'start',
+    name: recipe.name,
+    folder: folder.path,
+    family: task.model.family,
+    parameters: trainer.arena.size,
+    vocabulary: task.model.vocabSize,
+    step: trainer.state.step,
+    steps: trainer.state.plannedSteps,
+  });
+  const { reason, step, best, snapshot } = await trainer.run();
+  const run = { reason, folder: folder.path, step, best };
+  if (reason === 'interrupted') return { ...run, modelFolder: undefined, test: undefined };
+
+  const chosen = best?.snapshot ?? snapshot;
+  let published = await folder.intact(chosen);
+  if (published === undefined) {
+    notice(`the best snapshot, ${chosen}, is damaged; the model is that of the last one, ${snapshot}`);
+    published = nodeStorage(join(folder.path, snapshot));
+  }
+  const modelFolder = await folder.publish(published);
+  await folder.loadWeights(published, task.model, trainer.arena);
+  return { ...run, modelFolder, test: await trainer.test() };
+}
+
+async function makeTask(
+  runtime: Runtime,
+  recipe: Recipe,
+  files: TokenizerFiles | undefined,
+  arena: () => Trainer['arena'],
+): Promise<TrainingTask> {
+  if (recipe.task === 'translation') {
+    const parts = await readPairs(recipe);
+    const texts = () => parts.train.flatMap(({ source, target }) => [source, target]);
+    files ??= await makeTokenizer(recipe, texts);
+    return translationTask(recipe, parts, files, translatorFor(runtime, arena, recipe.evaluate));
+  }
+  const parts = await readTexts(recipe);
+  files ??= await makeTokenizer(recipe, () => [parts.train]);
+  return languageModelTask(recipe, parts, files, samplerFor(runtime, arena, recipe));
+}
