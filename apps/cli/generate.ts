@@ -1,22 +1,15 @@
 import { Command } from 'commander';
 import { QkvError } from '../../src/base/errors.ts';
-import type { GenerateOptions } from '../../src/generate/options.ts';
 import { Interrupted } from './errors.ts';
 import { addGenerationFlags, type GenerationFlags, generationOptions } from './generationFlags.ts';
 import { interruptSignal } from './interrupt.ts';
-import { openRunning, type RunningModel, requireKind } from './openRunning.ts';
+import { openRunning, requireKind } from './openRunning.ts';
 import { wholeNumber } from './values.ts';
 
 interface Options extends GenerationFlags {
   maxNewTokens?: number;
   samples: number;
   json?: boolean;
-}
-
-interface Generated {
-  readonly ids: readonly number[];
-  readonly text: string;
-  readonly finish: 'end' | 'length';
 }
 
 export function generateCommand(): Command {
@@ -27,7 +20,7 @@ export function generateCommand(): Command {
   )
     .option(
       '--max-new-tokens <n>',
-      'at most n tokens (default: as many as fit)',
+      'at most n tokens (default: as many as the model has positions for)',
       wholeNumber('--max-new-tokens', { min: 1 }),
     )
     .option('--samples <n>', 'independent samples, or the n best beams', wholeNumber('--samples', { min: 1 }), 1)
@@ -45,70 +38,40 @@ export function generateCommand(): Command {
     .action(run);
 }
 
-async function run(path: string, prompt: string | undefined, options: Options): Promise<void> {
+async function run(path: string, given: string | undefined, options: Options): Promise<void> {
   const { maxNewTokens, samples, json = false, ...flags } = options;
   const signal = interruptSignal();
   await using running = await openRunning(path);
   requireKind(running, 'causal', 'generate');
-  const text = prompt ?? (process.stdin.isTTY ? '' : await readAll(process.stdin));
-  const ids = promptIds(running, text);
-  const { forMode } = await import('../../src/pretrained/generationDefaults.ts');
-  const chosen = generationOptions(running.defaults, flags);
-  const isGreedy = !chosen.sample && (chosen.numBeams ?? 1) === 1;
-  if (samples > 1 && isGreedy) {
+  const { session, tokenizer, defaults } = running;
+  const [{ continueText }, { forMode }] = await Promise.all([
+    import('../../src/pretrained/continueText.ts'),
+    import('../../src/pretrained/generationDefaults.ts'),
+  ]);
+  const prompt = given ?? (process.stdin.isTTY ? '' : await readAll(process.stdin));
+  const chosen = generationOptions(defaults, flags);
+  const beams = chosen.sample ? 1 : (chosen.numBeams ?? 1);
+  if (samples > 1 && !chosen.sample && samples > beams) {
     throw new QkvError('usage', {
       where: '--samples',
-      got: `${samples} in greedy mode, where they would be equal`,
-      expected: 'sampling or a beam search',
-      hint: 'Add --temperature 1',
+      got: String(samples),
+      expected: beams === 1 ? '1 in greedy mode, where all would be equal' : `at most ${beams}, the number of beams`,
+      hint: beams === 1 ? 'Add --temperature 1 to sample' : `Add --beam ${samples}`,
     });
   }
   const all = { ...chosen, ...(maxNewTokens !== undefined && { maxNewTokens }), numReturn: samples, signal };
-  const generating = forMode(all);
-  const isStreamed = samples === 1 && (chosen.numBeams ?? 1) === 1 && !json;
+  const isStreamed = samples === 1 && beams === 1 && !json;
+  if (isStreamed) process.stdout.write(prompt);
+  const onText = isStreamed ? (text: string) => void process.stdout.write(text) : undefined;
   try {
-    if (isStreamed) await stream(running, text, ids, generating);
-    else report(text, await generateAll(running, ids, generating), json);
+    const continuations = await continueText(session, tokenizer, prompt, forMode(all), onText);
+    if (json) process.stdout.write(`${JSON.stringify({ prompt, continuations })}\n`);
+    else if (!isStreamed) process.stdout.write(continuations.map(({ text }) => prompt + text).join('\n---\n'));
   } catch (error) {
-    if (isStreamed && signal.aborted) process.stdout.write('\n');
     throw signal.aborted ? new Interrupted() : error;
+  } finally {
+    if (!json) process.stdout.write('\n');
   }
-}
-
-function promptIds({ pretrained: { model }, tokenizer }: RunningModel, text: string): number[] {
-  const { ids } = tokenizer.encode(text);
-  if (ids.length > 0) return ids;
-  if (model.kind === 'causal' && model.bosId !== null) return [model.bosId];
-  throw new QkvError('usage', {
-    where: 'PROMPT',
-    got: 'an empty text',
-    expected: 'a character or more: the model has no token that begins a text',
-  });
-}
-
-/** Writes the prompt, and its continuation token by token. */
-async function stream(running: RunningModel, prompt: string, ids: number[], options: GenerateOptions): Promise<void> {
-  const { generate } = await import('../../src/generate/generate.ts');
-  const { session, tokenizer } = running;
-  const decoder = tokenizer.createStreamDecoder({ skipSpecialTokens: true });
-  process.stdout.write(prompt);
-  await generate(session, [ids], options, { onToken: (token) => void process.stdout.write(decoder.push(token)) });
-  process.stdout.write(`${decoder.end()}\n`);
-}
-
-async function generateAll(running: RunningModel, ids: number[], options: GenerateOptions): Promise<Generated[]> {
-  const { generate } = await import('../../src/generate/generate.ts');
-  const [found] = await generate(running.session, [ids], options);
-  return found!.map((result) => ({
-    ids: result.ids,
-    text: running.tokenizer.decode(result.ids, { skipSpecialTokens: true }),
-    finish: result.finish,
-  }));
-}
-
-function report(prompt: string, continuations: readonly Generated[], json: boolean): void {
-  if (json) process.stdout.write(`${JSON.stringify({ prompt, continuations })}\n`);
-  else process.stdout.write(`${continuations.map(({ text }) => prompt + text).join('\n---\n')}\n`);
 }
 
 async function readAll(input: NodeJS.ReadableStream): Promise<string> {
