@@ -55,7 +55,7 @@ const options = {
   badWordsIds: [[vocabSize - 1]],
 };
 
-await using runtime = await createNodeRuntime({ threads: 2, ...(process.env['PROFILE'] ? { profile: process.env['PROFILE'] } : {}) });
+await using runtime = await createNodeRuntime({ threads: 2 });
 using session = new GenerationSession(runtime, model, parameters);
 await generate(session, sources, options); // compiles
 for (let i = 0; i < Number(process.argv[2] ?? 5); i++) {

@@ -34,8 +34,8 @@ const MAY_IMPORT: { readonly [folder: string]: readonly string[] } = {
   runtime: [...CORE, 'onnx'],
   nn: CORE,
   models: [...CORE, 'nn', 'checkpoint'], // a family's file holds its key map, whose type is checkpoint's
-  pretrained: [...TOP, 'generate'], // a model with its tokenizer: from text to text
-  train: [...TOP, 'generate', 'pretrained'], // validation translates
+  pretrained: [...TOP, 'generate', 'train'], // a model with its tokenizer: from text to text
+  train: [...TOP, 'generate'], // validation translates
   generate: TOP,
   inspect: TOP,
   ...Object.fromEntries(SIDE.map((folder) => [folder, ['base']])),

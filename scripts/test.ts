@@ -63,9 +63,7 @@ for (const [group, steps] of Object.entries(groups)) {
   }
 }
 console.log(failures.length === 0 ? '\nAll steps passed.' : `\nFailed: ${failures.join(', ')}`);
-console.log(
-  `${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`,
-);
+console.log(`${total.passed} passed, ${total.failed} failed${total.skipped > 0 ? `, ${total.skipped} skipped` : ''}`);
 process.exitCode = failures.length === 0 ? 0 : 1;
 
 function runStep({ command, isTestRun = false }: Step): { readonly status: number; readonly counts: Counts } {

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { QkvError } from '../../src/base/errors.ts';
 import { Interrupted } from './errors.ts';
-import { addGenerationFlags, type GenerationFlags, generationOptions } from './generationFlags.ts';
+import { addGenerationFlags, type GenerationFlags, generationOptions, refuseConflicts } from './generationFlags.ts';
 import { interruptSignal } from './interrupt.ts';
 import { openRunning, requireKind } from './openRunning.ts';
 import { wholeNumber } from './values.ts';
@@ -40,6 +40,7 @@ export function generateCommand(): Command {
 
 async function run(path: string, given: string | undefined, options: Options): Promise<void> {
   const { maxNewTokens, samples, json = false, ...flags } = options;
+  refuseConflicts(flags);
   const signal = interruptSignal();
   await using running = await openRunning(path);
   requireKind(running, 'causal', 'generate');

@@ -33,14 +33,12 @@ export function addGenerationFlags(command: Command): Command {
 
 /**
  * The model's own defaults with the flags in their place. The flags choose one of greedy, beams and sampling; without any,
- * the defaults do. Flags of two are refused.
+ * the defaults do.
  */
 export function generationOptions(defaults: GenerateOptions, flags: GenerationFlags): GenerateOptions {
+  refuseConflicts(flags);
   const { greedy = false, beam } = flags;
   const samplingFlag = sampling.find((name) => flags[name] !== undefined);
-  if (samplingFlag && (greedy || (beam ?? 1) > 1)) conflict(samplingFlag, greedy ? '--greedy' : '--beam');
-  if (greedy && (beam ?? 1) > 1) conflict('beam', '--greedy');
-
   const numBeams = beam ?? (greedy || samplingFlag ? 1 : (defaults.numBeams ?? 1));
   const sample = samplingFlag !== undefined || (defaults.sample === true && !greedy && beam === undefined);
   if (flags.lengthPenalty !== undefined && (numBeams === 1 || sample)) {
@@ -53,6 +51,14 @@ export function generationOptions(defaults: GenerateOptions, flags: GenerationFl
   }
   const given = Object.entries(flags).filter(([name]) => name !== 'greedy' && name !== 'beam');
   return { ...defaults, ...(Object.fromEntries(given) as GenerateOptions), numBeams, sample };
+}
+
+/** Refuses flags of two ways to choose tokens; before a model is loaded, since it takes time. */
+export function refuseConflicts(flags: GenerationFlags): void {
+  const { greedy = false, beam = 1 } = flags;
+  const samplingFlag = sampling.find((name) => flags[name] !== undefined);
+  if (samplingFlag && (greedy || beam > 1)) conflict(samplingFlag, greedy ? '--greedy' : '--beam');
+  if (greedy && beam > 1) conflict('beam', '--greedy');
 }
 
 function conflict(name: string, other: string): never {

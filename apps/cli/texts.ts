@@ -8,16 +8,16 @@ export interface TextOrigin {
   readonly file?: string | undefined;
 }
 
+/** Refuses texts as arguments and a file: one of them would be ignored. */
+export function refuseBoth({ texts, file }: TextOrigin): void {
+  if (file === undefined || texts.length === 0) return;
+  throw new QkvError('usage', { where: '--file', got: 'a file and texts as arguments', expected: 'one of the two' });
+}
+
 /** One text for each argument or line. */
 export async function* textsOf({ texts, file }: TextOrigin): AsyncGenerator<string> {
+  refuseBoth({ texts, file });
   if (file !== undefined) {
-    if (texts.length > 0) {
-      throw new QkvError('usage', {
-        where: '--file',
-        got: 'a file and texts as arguments',
-        expected: 'one of the two',
-      });
-    }
     for await (const { text } of readLines(file)) yield text;
   } else if (texts.length > 0) {
     yield* texts;

@@ -1,10 +1,10 @@
 import { Command } from 'commander';
 import { Interrupted } from './errors.ts';
-import { addGenerationFlags, type GenerationFlags, generationOptions } from './generationFlags.ts';
+import { addGenerationFlags, type GenerationFlags, generationOptions, refuseConflicts } from './generationFlags.ts';
 import { interruptSignal } from './interrupt.ts';
 import { openRunning, requireKind } from './openRunning.ts';
 import { Progress } from './progress.ts';
-import { batchesOf, textsOf } from './texts.ts';
+import { batchesOf, refuseBoth, textsOf } from './texts.ts';
 import { wholeNumber } from './values.ts';
 
 interface Options extends GenerationFlags {
@@ -43,6 +43,8 @@ export function translateCommand(): Command {
 
 async function translateAll(path: string, texts: string[], options: Options): Promise<void> {
   const { file, maxLength, batchSize, truncate = false, json = false, ...flags } = options;
+  refuseConflicts(flags);
+  refuseBoth({ texts, file });
   const signal = interruptSignal();
   await using running = await openRunning(path);
   requireKind(running, 'encoder-decoder', 'translate');

@@ -1,13 +1,14 @@
 import { type Dim, dimAdd, dimMul } from '../base/dim.ts';
 import type { KeyMap, KeyRule } from '../checkpoint/keyMap.ts';
 import type { Value } from '../graph/value.ts';
-import { attention, type KeyValue, type Sequences } from '../nn/attention.ts';
+import { attention, type KeyValue } from '../nn/attention.ts';
 import { embeddingTable, lookup } from '../nn/embedding.ts';
 import { type ActivationName, feedForward, parseActivation } from '../nn/feedForward.ts';
 import { normalInit } from '../nn/init.ts';
 import { bothMasks, causalMask, maskBias, paddingMask, pairMask } from '../nn/masks.ts';
 import { layerNorm } from '../nn/norm.ts';
 import type { Scope } from '../nn/scope.ts';
+import { named, type Sequences, withRows } from '../nn/sequences.ts';
 import { add } from '../ops/elementwise.ts';
 import { iota, scalarConstant } from '../ops/leaf.ts';
 import { linearCrossEntropy } from '../ops/loss.ts';
@@ -88,7 +89,7 @@ function forward(
     x = out.x;
     self.push(out.present);
   }
-  x = { ...x, rows: norm(root.at('norm'), config, x.rows) };
+  x = withRows(x, norm(root.at('norm'), config, x.rows));
   return { ...named(root, 'output', x), self };
 }
 
@@ -109,7 +110,7 @@ function block(
   const { rows, present } = attention(
     scope.at('attention'),
     {
-      query: { ...x, rows: norm(scope.at('attentionNorm'), config, x.rows) },
+      query: withRows(x, norm(scope.at('attentionNorm'), config, x.rows)),
       ...(past && { past }),
       ...(scoreBias && { scoreBias }),
     },
@@ -128,7 +129,7 @@ function block(
     init,
     outInit,
   });
-  const post = named(scope, 'residualPost', { ...x, rows: add(mid.rows, scope.dropout('mlp', mlp, residualDropout)) });
+  const post = named(scope, 'residualPost', withRows(x, add(mid.rows, scope.dropout('mlp', mlp, residualDropout))));
   return { x: post, present };
 }
 
@@ -152,12 +153,6 @@ function outputTable(root: Scope, config: Gpt2Config): Value {
         width: config.width,
         init: normalInit(config.initStd),
       });
-}
-
-/** Names rows as [B, T, D]. */
-function named(scope: Scope, name: string, x: Sequences): Sequences {
-  scope.name(name, reshape(x.rows, [x.batch, x.length, x.rows.shape[1]!]));
-  return x;
 }
 
 export function parseGpt2(json: unknown, file = 'config.json'): CausalModel {

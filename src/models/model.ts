@@ -1,8 +1,9 @@
 import type { Dim } from '../base/dim.ts';
 import type { KeyMap } from '../checkpoint/keyMap.ts';
 import type { Value } from '../graph/value.ts';
-import type { KeyValue, Sequences } from '../nn/attention.ts';
+import type { KeyValue } from '../nn/attention.ts';
 import type { Scope } from '../nn/scope.ts';
+import type { Sequences } from '../nn/sequences.ts';
 
 /** Sizes of a key-value cache: each layer keeps keys and values of [B, heads, P, headSize]. */
 export interface CacheShape {

@@ -1,7 +1,7 @@
 import { type Dim, dimAdd, dimMul } from '../base/dim.ts';
 import type { KeyMap } from '../checkpoint/keyMap.ts';
 import type { Value } from '../graph/value.ts';
-import { type AttentionOptions, attention, type KeyValue, type Sequences } from '../nn/attention.ts';
+import { type AttentionOptions, attention, type KeyValue } from '../nn/attention.ts';
 import { embeddingTable, lookup } from '../nn/embedding.ts';
 import { type ActivationName, feedForward } from '../nn/feedForward.ts';
 import { type Init, normalInit, xavierInit, zerosInit } from '../nn/init.ts';
@@ -9,6 +9,7 @@ import { causalMask, maskBias, paddingMask, pairMask } from '../nn/masks.ts';
 import { layerNorm } from '../nn/norm.ts';
 import { type SinusoidLayout, sinusoidalPositions } from '../nn/positions.ts';
 import type { Scope } from '../nn/scope.ts';
+import { named, type Sequences, withRows } from '../nn/sequences.ts';
 import { add, mul } from '../ops/elementwise.ts';
 import { gather } from '../ops/gather.ts';
 import { constant, iota, scalarConstant } from '../ops/leaf.ts';
@@ -287,16 +288,6 @@ function attentionOptions(
 
 function norm(scope: Scope, { width, normEpsilon }: TransformerConfig, x: Value): Value {
   return layerNorm(scope, x, { width, epsilon: normEpsilon });
-}
-
-function withRows(x: Sequences, rows: Value): Sequences {
-  return { rows, batch: x.batch, length: x.length };
-}
-
-/** Names rows as [B, T, D]. */
-function named(scope: Scope, name: string, x: Sequences): Sequences {
-  scope.name(name, reshape(x.rows, [x.batch, x.length, x.rows.shape[1]!]));
-  return x;
 }
 
 function isSequences(memory: DecoderInputs['memory']): memory is Sequences {

@@ -9,13 +9,7 @@ import { softmax } from '../ops/softmax.ts';
 import type { Init } from './init.ts';
 import { linear } from './linear.ts';
 import type { Scope } from './scope.ts';
-
-/** Rows of a batch of sequences, flattened: `rows` is [B·T, D]. Layers work on rows; only attention sees B and T. */
-export interface Sequences {
-  readonly rows: Value;
-  readonly batch: Dim;
-  readonly length: Dim;
-}
+import type { Sequences } from './sequences.ts';
 
 /** Keys and values of the positions before, [B, H, P, K] each. */
 export interface KeyValue {

@@ -24,9 +24,10 @@ export function translatorFor(
 ): (model: EncoderDecoderModel, tokenizer: Tokenizer) => Translate {
   return (model, tokenizer) => {
     let session: GenerationSession | undefined;
+    // As the published model's generation_config.json will have it.
     const options: GenerateOptions = {
       maxNewTokens: Math.min(evaluate.maxLength, model.maxLength),
-      ...(model.padId !== null && { badWordsIds: [[model.padId]] }),
+      ...(model.family === 'marian' && { badWordsIds: [[model.padId!]], forcedEosId: model.eosId! }),
       ...(evaluate.beam > 1 && { numBeams: evaluate.beam, lengthPenalty: evaluate.lengthPenalty }),
     };
     return async (sentences, stop) => {

@@ -270,7 +270,8 @@ async function* chunksOf(storage: Storage, name: string): AsyncGenerator<Uint8Ar
 
 async function entriesOf(path: string): Promise<string[]> {
   try {
-    return await readdir(path);
+    // A process that was killed at its start leaves no more than its lock and a half-written file.
+    return (await readdir(path)).filter((name) => name !== LOCK && !name.startsWith('.qkv-'));
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT') return [];

@@ -115,8 +115,8 @@ function generationConfig(model: EncoderDecoderModel, evaluate: TranslationEvalu
     eos_token_id: model.eosId,
     pad_token_id: model.padId,
     num_beams: evaluate.beam,
-    length_penalty: evaluate.lengthPenalty,
-    max_length: Math.min(evaluate.maxLength + 1, model.maxLength),
+    ...(evaluate.beam > 1 && { length_penalty: evaluate.lengthPenalty }),
+    max_length: Math.min(evaluate.maxLength, model.maxLength) + 1, // the start token counts
   };
 }
 

@@ -17,7 +17,7 @@ function compare(
     list.forEach(({ tokenScores, score }, j) => {
       const { token_scores, sequence_score } = expected[i]![j]!;
       expect(tokenScores.length).toBe(token_scores.length);
-      tokenScores.forEach((found, t) => expect(Math.abs(found - token_scores[t]!)).toBeLessThan(1e-4));
+      for (const [t, found] of tokenScores.entries()) expect(Math.abs(found - token_scores[t]!)).toBeLessThan(1e-4);
       if (sequence_score !== undefined) expect(Math.abs(score! - sequence_score)).toBeLessThan(1e-4);
     });
   });

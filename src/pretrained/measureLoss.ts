@@ -1,0 +1,139 @@
+import { QkvError } from '../base/errors.ts';
+import { int32, scalar } from '../base/tensor.ts';
+import { consecutiveBlocks } from '../data/blockBatches.ts';
+import { BucketBatches } from '../data/bucketBatches.ts';
+import type { TextPair } from '../data/pairs.ts';
+import type { Model } from '../models/model.ts';
+import type { Runtime, Tensors } from '../runtime/runtime.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { traceLoss } from '../train/objectives.ts';
+
+export interface MeasuredLoss {
+  /** Mean cross-entropy of a target token, in nats. */
+  readonly loss: number;
+  /** e^loss */
+  readonly perplexity: number;
+  /** Target tokens that it is the mean over, end tokens among them. */
+  readonly tokens: number;
+  /** Pairs that were left out, since a side is longer than the model can read. */
+  readonly leftOut: number;
+}
+
+export interface MeasureOptions {
+  /** Pairs or blocks that are worked on together, about; 16 by default. */
+  readonly batchSize?: number;
+  /** Of a text: tokens of a block; the model's positions by default. */
+  readonly blockSize?: number;
+  /** Called with the number of target tokens done. */
+  readonly onProgress?: (tokens: number) => void;
+  /** Stops between two batches. */
+  readonly signal?: { throwIfAborted(): void };
+}
+
+interface Batch {
+  readonly inputs: Tensors;
+  readonly targetTokens: number;
+}
+
+/** What a model with its weights is measured with. */
+export interface Measured {
+  readonly runtime: Runtime;
+  readonly model: Model;
+  readonly parameters: Tensors;
+  readonly tokenizer: Tokenizer;
+}
+
+/** The loss of targets, given their sources. @throws QkvError `usage` for a model that continues texts. */
+export async function pairLoss(
+  measured: Measured,
+  pairs: readonly Pick<TextPair, 'source' | 'target'>[],
+  options: MeasureOptions = {},
+): Promise<MeasuredLoss> {
+  const { model, tokenizer } = measured;
+  if (model.kind !== 'encoder-decoder') throw wrongKind('pairLoss', model, 'an encoder-decoder model');
+  const ids = (text: string): number[] => tokenizer.encode(text).ids;
+  const { batchSize = 16 } = options;
+  const batches = new BucketBatches(
+    pairs.map(({ source, target }) => ({ source: ids(source), target: ids(target) })),
+    {
+      seed: 0,
+      batchTokens: Math.max(2 * model.maxLength, batchSize * 64),
+      maxLength: model.maxLength,
+      padId: model.padId ?? 0,
+      startId: model.startId,
+    },
+  );
+  function* all(): Generator<Batch> {
+    for (let batchIndex = 0; batchIndex < batches.count(0); batchIndex++) {
+      const batch = batches.at({ epoch: 0, batchIndex });
+      const [source, target] = [
+        [batch.size, batch.sourceLength],
+        [batch.size, batch.targetLength],
+      ];
+      yield {
+        inputs: {
+          inputIds: int32(source, batch.sourceIds),
+          attentionMask: int32(source, batch.sourceMask),
+          decoderInputIds: int32(target, batch.decoderIds),
+          labels: int32(target, batch.labels),
+        },
+        targetTokens: batch.targetTokens,
+      };
+    }
+  }
+  return { ...(await meanLoss(measured, all(), true, options)), leftOut: batches.dropped.count };
+}
+
+/**
+ * The loss of a text, cut into blocks that follow each other: a token sees those before it in its block. The remainder
+ * that fills no block is left out. @throws QkvError `usage` for an encoder-decoder model, `data` for too short a text.
+ */
+export async function textLoss(measured: Measured, text: string, options: MeasureOptions = {}): Promise<MeasuredLoss> {
+  const { model, tokenizer } = measured;
+  if (model.kind !== 'causal') throw wrongKind('textLoss', model, 'a model that continues texts');
+  const { batchSize = 16, blockSize = model.maxLength } = options;
+  if (blockSize > model.maxLength) {
+    throw new QkvError('usage', {
+      where: 'blockSize',
+      got: String(blockSize),
+      expected: `at most ${model.maxLength}, the positions of the model`,
+    });
+  }
+  const tokens = Int32Array.from(tokenizer.encode(text, { addSpecialTokens: false }).ids);
+  function* all(): Generator<Batch> {
+    for (const { size, inputs, labels } of consecutiveBlocks(tokens, { batchSize, blockSize })) {
+      const shape = [size, blockSize];
+      yield {
+        inputs: { inputIds: int32(shape, inputs), labels: int32(shape, labels) },
+        targetTokens: size * blockSize,
+      };
+    }
+  }
+  return { ...(await meanLoss(measured, all(), false, options)), leftOut: 0 };
+}
+
+function wrongKind(where: string, { family }: Model, expected: string): QkvError {
+  return new QkvError('usage', { where, got: `a ${family} model`, expected });
+}
+
+async function meanLoss(
+  { runtime, model, parameters }: Measured,
+  batches: Iterable<Batch>,
+  padded: boolean,
+  { onProgress, signal }: MeasureOptions,
+): Promise<Omit<MeasuredLoss, 'leftOut'>> {
+  const { graph } = traceLoss(model, { training: false, smoothing: 0, padded });
+  using program = await runtime.compile(graph, { label: 'loss' });
+  let [sum, tokens] = [0, 0];
+  for (const { inputs, targetTokens } of batches) {
+    signal?.throwIfAborted();
+    const all: Tensors = { ...parameters, ...inputs, lossScale: scalar(1) };
+    const feeds = Object.fromEntries(program.feeds.map((name) => [name, all[name]!]));
+    const [outputs] = await runtime.run([{ program, feeds }]);
+    sum += outputs!['loss']!.data[0]!;
+    tokens += targetTokens;
+    onProgress?.(tokens);
+  }
+  const loss = sum / tokens;
+  return { loss, perplexity: Math.exp(loss), tokens };
+}

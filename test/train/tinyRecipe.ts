@@ -1,0 +1,83 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadRecipe } from '../../src/recipe/loadRecipe.node.ts';
+import type { Recipe } from '../../src/recipe/recipe.ts';
+
+/** A folder for one test, with some of the Tatoeba pairs and recipes that take a second. */
+export class TinyRecipe {
+  readonly folder: string = mkdtempSync(join(tmpdir(), 'qkv-train-'));
+  readonly output: string = join(this.folder, 'run');
+
+  constructor(pairs = 24) {
+    const lines = readFileSync(new URL('../../data/tatoeba-en-zh/train.tsv', import.meta.url), 'utf8').split('\n');
+    writeFileSync(join(this.folder, 'pairs.tsv'), `${lines.slice(0, pairs).join('\n')}\n`);
+    writeFileSync(join(this.folder, 'text.txt'), lines.slice(0, 200).join('\n'));
+    mkdirSync(join(this.folder, 'other'));
+    writeFileSync(join(this.folder, 'translation.yaml'), TRANSLATION);
+    writeFileSync(join(this.folder, 'language-model.yaml'), LANGUAGE_MODEL);
+  }
+
+  file(task: 'translation' | 'language-model'): string {
+    return join(this.folder, `${task}.yaml`);
+  }
+
+  load(task: 'translation' | 'language-model', ...overrides: string[]): Recipe {
+    return loadRecipe(this.file(task), [`output=${this.output}`, ...overrides]);
+  }
+
+  metrics(output: string = this.output): { readonly step: number; readonly loss?: number; readonly test?: unknown }[] {
+    const text = readFileSync(join(output, 'metrics.jsonl'), 'utf8');
+    return text
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { step: number });
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+const TRANSLATION = `
+name: tiny
+task: translation
+seed: 3
+output: run
+data: { format: tsv, train: pairs.tsv, validation: pairs.tsv, test: null }
+tokenizer: { kind: char, limitAlphabet: 150 }
+model:
+  { family: marian, width: 32, encoderLayers: 1, decoderLayers: 1, heads: 2, hidden: 64, dropout: 0.1, maxLength: 64, init: { std: 0.1 } }
+objective: { labelSmoothing: 0.1 }
+train:
+  steps: 24
+  batchTokens: 400
+  accumulate: 2
+  optimizer: { name: adamw, beta2: 0.98 }
+  schedule: { name: cosine, peak: 3e-3, warmup: 4, final: 1e-4 }
+  clipNorm: 1
+  saveEvery: 5
+  validateEvery: 8
+  logEvery: 3
+evaluate: { metric: bleu, tokenize: zh, beam: 2, maxLength: 20, sentences: 4 }
+`;
+
+const LANGUAGE_MODEL = `
+name: tiny
+task: language-model
+seed: 3
+output: run
+data: { format: text, file: text.txt, validationFraction: 0.2 }
+tokenizer: { kind: byte-bpe, vocabSize: 300 }
+model: { family: gpt2, width: 32, layers: 2, heads: 2, dropout: 0.1, maxLength: 16 }
+train:
+  steps: 20
+  batchSize: 4
+  blockSize: 16
+  schedule: { name: linear, peak: 3e-3, warmup: 2 }
+  clipNorm: 1
+  saveEvery: 6
+  validateEvery: 10
+  logEvery: 2
+evaluate: { prompt: Tom, sampleTokens: 20, blocks: 10 }
+`;
