@@ -48,8 +48,7 @@ const tsconfig = {
     strict: true,
     types: [],
     outDir: 'out',
-    // The declarations of the package itself are what is being checked; those of its dependencies are not.
-    skipLibCheck: true,
+    skipLibCheck: false, // the package's own declarations are checked too
   },
   include: ['consumer.ts'],
 };
@@ -59,7 +58,7 @@ function run(step: string, command: string, args: readonly string[], cwd: string
   return execFileSync(command, args, {
     cwd,
     encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', step === 'types' ? 'inherit' : 'pipe', 'inherit'],
     // onnxruntime-node would fetch CUDA libraries at install.
     env: { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'skip' },
   });

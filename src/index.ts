@@ -27,10 +27,21 @@ export { drawTerminal, type TerminalOptions } from './draw/terminal.ts';
 export { type BleuOptions, type BleuScore, bleu } from './eval/bleu.ts';
 export { type ChrfOptions, type ChrfScore, chrf } from './eval/chrf.ts';
 export type { References } from './eval/segments.ts';
+export { type GenerateCallbacks, generate } from './generate/generate.ts';
+export type { Cancellation, GenerateOptions } from './generate/options.ts';
+export type { GenerationResult } from './generate/result.ts';
+export { GenerationSession } from './generate/session.ts';
 export { fetch, findValue, type Graph } from './graph/graph.ts';
 export { printGraph } from './graph/print.ts';
 export { bind, dedupe, mapGraph, substitute } from './graph/rewrite.ts';
 export type { Value } from './graph/value.ts';
+export {
+  attentionPlaces,
+  captureAttention,
+  headWeights,
+  type Inspected,
+  type LayerAttention,
+} from './inspect/attention.ts';
 export { declarationsOf } from './models/declarations.ts';
 export type { CausalModel, EncoderDecoderModel, Model } from './models/model.ts';
 export { isKnownFamily, parseModel } from './models/registry.ts';
@@ -80,7 +91,17 @@ export { argmax, cumsum, max, mean, sum } from './ops/reduce.ts';
 export { concat, expand, pad, reshape, slice, split, transpose } from './ops/shape.ts';
 export { logSoftmax, softmax } from './ops/softmax.ts';
 export { topIndices, topValues } from './ops/topK.ts';
+export { type Continuation, continueText } from './pretrained/continueText.ts';
+export { forMode, generationDefaults } from './pretrained/generationDefaults.ts';
+export {
+  type Measured,
+  type MeasuredLoss,
+  type MeasureOptions,
+  pairLoss,
+  textLoss,
+} from './pretrained/measureLoss.ts';
 export { loadPretrained, type Pretrained, type PretrainedToSave, savePretrained } from './pretrained/pretrained.ts';
+export { type TranslateOptions, type Translation, translate } from './pretrained/translate.ts';
 export { formatRecipe } from './recipe/formatRecipe.ts';
 export { parseRecipe } from './recipe/parseRecipe.ts';
 export type { LanguageModelRecipe, Recipe, TranslationRecipe } from './recipe/recipe.ts';
@@ -98,6 +119,7 @@ export {
 } from './tokenizer/tokenizer.ts';
 export { type SpecialTokenRoles, type TokenizerFiles, tokenizerFiles } from './tokenizer/tokenizerFiles.ts';
 export { type TrainBpeOptions, trainBpe } from './tokenizer/trainBpe.ts';
+export type { MetricsLine, TrainingEvent } from './train/events.ts';
 export { type LossOptions, type TracedLoss, traceLoss } from './train/objectives.ts';
 export type { OptimizerConfig } from './train/optimizer.ts';
 export { learningRate, type Schedule } from './train/schedule.ts';

@@ -1,5 +1,6 @@
 import { Candidates } from './candidates.ts';
 import { Decoding, type Scores } from './decoding.ts';
+import type { Wanted } from './graphs.ts';
 import { firstHistory, isWorthDropping } from './independentPaths.ts';
 import type { ResolvedOptions } from './options.ts';
 import { bannedTokens, forcedToken, processRow, wantedScores } from './processRow.ts';
@@ -43,10 +44,11 @@ export async function beamSearch(
   let active = searches;
   for (let generated = 0; ; generated++) {
     const rows = active[0]!.open.length;
+    const step = { scores, generated, vocabSize, options, wanted, banned: bannedTokens(generated, options) };
     active.forEach((search, b) => {
       candidates.clear();
       search.open.forEach((beam, g) => {
-        offer(candidates, beam, g, { scores, row: b * rows + g, generated, vocabSize, options });
+        offer(candidates, beam, g, b * rows + g, step);
       });
       search.advance(candidates, generated + 1);
     });
@@ -67,39 +69,31 @@ export async function beamSearch(
   return searches.map((search) => search.results());
 }
 
-interface Offer {
+interface Step {
   readonly scores: Scores;
-  readonly row: number;
+  readonly wanted: Wanted;
+  readonly banned: ReadonlySet<number>;
   readonly generated: number;
   readonly vocabSize: number;
   readonly options: ResolvedOptions;
 }
 
-/** Puts the best continuations of one beam among the candidates. */
-function offer(candidates: Candidates, beam: Hypothesis, parent: number, place: Offer): void {
-  const { scores, row, generated, vocabSize, options } = place;
+/** Puts the best continuations of one beam, whose scores are at `row`, among the candidates. */
+function offer(candidates: Candidates, beam: Hypothesis, parent: number, row: number, step: Step): void {
+  const { scores, wanted, banned, generated, vocabSize, options } = step;
   const forced = forcedToken(generated, options);
   if (forced !== null) {
     candidates.offer(beam.sum, parent, forced, 0);
-    return;
-  }
-  const { topIds, topValues, logProbs } = scores;
-  if (topIds && topValues) {
-    const banned = bannedTokens(generated, options);
-    const k = wantedCount(options, vocabSize);
-    for (let i = row * k; i < (row + 1) * k; i++) {
-      if (!banned.has(topIds[i]!)) candidates.offer(beam.sum + topValues[i]!, parent, topIds[i]!, topValues[i]!);
+  } else if (wanted.kind === 'top') {
+    const [ids, values] = [scores.topIds!, scores.topValues!];
+    for (let i = row * wanted.k; i < (row + 1) * wanted.k; i++) {
+      if (!banned.has(ids[i]!)) candidates.offer(beam.sum + values[i]!, parent, ids[i]!, values[i]!);
     }
-    return;
+  } else {
+    const processed = scores.logProbs!.subarray(row * vocabSize, (row + 1) * vocabSize);
+    processRow(processed, beam.history, generated, options);
+    candidates.offerRow(beam.sum, parent, processed);
   }
-  const processed = logProbs!.subarray(row * vocabSize, (row + 1) * vocabSize);
-  processRow(processed, beam.history, generated, options);
-  candidates.offerRow(beam.sum, parent, processed);
-}
-
-function wantedCount(options: ResolvedOptions, vocabSize: number): number {
-  const wanted = wantedScores(2 * options.numBeams, 'logProbs', options, vocabSize);
-  return wanted.kind === 'top' ? wanted.k : vocabSize;
 }
 
 /** The search for one input. */
