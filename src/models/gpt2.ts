@@ -15,7 +15,7 @@ import { linearCrossEntropy } from '../ops/loss.ts';
 import { matmul } from '../ops/matmul.ts';
 import { expand, reshape, slice } from '../ops/shape.ts';
 import { ConfigReader } from './configReader.ts';
-import type { CausalModel, PastInputs } from './model.ts';
+import type { CausalInputs, CausalModel } from './model.ts';
 
 /**
  * GPT-2 (Radford et al. 2019, "Language Models are Unsupervised Multitask Learners"): a decoder with a norm before each
@@ -44,19 +44,11 @@ export interface Gpt2Config {
   readonly initStd: number;
 }
 
-interface ForwardInputs {
-  readonly ids: Value;
-  readonly mask?: Value;
-  readonly visible?: Value;
-  readonly positions?: Value;
-  readonly past?: PastInputs;
-}
-
 /** ids int32 [B, T] → rows [B·T, D] after the last norm, and each layer's keys and values. */
 function forward(
   root: Scope,
   config: Gpt2Config,
-  { ids, mask, visible, positions, past }: ForwardInputs,
+  { ids, mask, visible, positions, past }: CausalInputs,
 ): Sequences & { readonly self: readonly KeyValue[] } {
   const [batch, length] = ids.shape as [Dim, Dim];
   const pastLength = past?.length ?? 0;

@@ -17,6 +17,44 @@ export interface PastInputs {
   readonly length: Dim;
 }
 
+/** Token ids int32 [B, S] and, where there is padding, its mask int32 [B, S] (1 at real tokens). */
+export interface SourceInputs {
+  readonly ids: Value;
+  readonly mask?: Value;
+}
+
+export interface DecoderInputs {
+  /** int32 [B, T] */
+  readonly ids: Value;
+  /** The encoder's output, or, per layer, the keys and values that a first call made of it. */
+  readonly memory: Sequences | readonly KeyValue[];
+  /** int32 [B, S] of the source. */
+  readonly memoryMask?: Value;
+  /** Keys and values of the positions before, per layer, and how many they are. */
+  readonly past?: PastInputs;
+  /** int32 [B, T, P + T], 1 where a position of `ids` sees another: in place of the order from left to right. */
+  readonly visible?: Value;
+  /** int32 [B, T], where they are not P, P + 1, … */
+  readonly positions?: Value;
+}
+
+export interface DecoderOutputs extends Sequences {
+  readonly self: readonly KeyValue[];
+  readonly cross: readonly KeyValue[];
+}
+
+export interface CausalInputs {
+  /** int32 [B, T] */
+  readonly ids: Value;
+  /** int32 [B, P + T], 1 at real tokens, where there is padding. */
+  readonly mask?: Value;
+  /** int32 [B, T, P + T], 1 where a position of `ids` sees another: in place of the mask and of the order. */
+  readonly visible?: Value;
+  /** int32 [B, T], where they are not P, P + 1, … */
+  readonly positions?: Value;
+  readonly past?: PastInputs;
+}
+
 interface ModelBase {
   /** `model_type` of config.json. */
   readonly family: string;
@@ -39,43 +77,17 @@ export interface EncoderDecoderModel extends ModelBase {
   readonly kind: 'encoder-decoder';
   readonly sourceVocabSize: number;
   readonly startId: number;
-  encode(root: Scope, inputs: { readonly ids: Value; readonly mask?: Value }): Sequences;
-  /**
-   * ids int32 [B, T]. Each sees the P positions of the past and those up to itself, unless `visible`, int32 [B, T, P + T],
-   * says for every pair what is seen (1). positions int32 [B, T] where they are not P, P + 1, …
-   */
-  decode(
-    root: Scope,
-    inputs: {
-      readonly ids: Value;
-      readonly memory: Sequences | readonly KeyValue[];
-      readonly memoryMask?: Value;
-      readonly past?: PastInputs;
-      readonly visible?: Value;
-      readonly positions?: Value;
-    },
-  ): Sequences & { readonly self: readonly KeyValue[]; readonly cross: readonly KeyValue[] };
+  encode(root: Scope, inputs: SourceInputs): Sequences;
+  /** Each position sees the past, those up to itself, and the real ones of the source. */
+  decode(root: Scope, inputs: DecoderInputs): DecoderOutputs;
 }
 
 /** Continues a text. */
 export interface CausalModel extends ModelBase {
   readonly kind: 'causal';
   readonly bosId: number | null;
-  /**
-   * ids int32 [B, T]; mask int32 [B, P + T], 1 at real tokens, where there is padding; or `visible`, int32 [B, T, P + T],
-   * which says for every pair what is seen (1), instead of that and of the order; positions int32 [B, T] where they are
-   * not P, P + 1, …
-   */
-  forward(
-    root: Scope,
-    inputs: {
-      readonly ids: Value;
-      readonly mask?: Value;
-      readonly visible?: Value;
-      readonly positions?: Value;
-      readonly past?: PastInputs;
-    },
-  ): Sequences & { readonly self: readonly KeyValue[] };
+  /** Each position sees the past and those up to itself. */
+  forward(root: Scope, inputs: CausalInputs): Sequences & { readonly self: readonly KeyValue[] };
 }
 
 export type Model = EncoderDecoderModel | CausalModel;

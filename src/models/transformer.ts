@@ -16,7 +16,7 @@ import { constant, iota, scalarConstant } from '../ops/leaf.ts';
 import { linearCrossEntropy } from '../ops/loss.ts';
 import { matmul } from '../ops/matmul.ts';
 import { expand, reshape, slice } from '../ops/shape.ts';
-import type { EncoderDecoderModel, PastInputs } from './model.ts';
+import type { DecoderInputs, DecoderOutputs, EncoderDecoderModel, SourceInputs } from './model.ts';
 
 /**
  * The original encoder-decoder Transformer (Vaswani et al. 2017, "Attention Is All You Need",
@@ -57,32 +57,6 @@ export interface TransformerConfig {
   readonly eosId: number;
   /** What the decoder starts from. */
   readonly startId: number;
-}
-
-/** Token ids int32 [B, S] and, where there is padding, its mask int32 [B, S] (1 at real tokens). */
-export interface SourceInputs {
-  readonly ids: Value;
-  readonly mask?: Value;
-}
-
-export interface DecoderInputs {
-  /** int32 [B, T] */
-  readonly ids: Value;
-  /** The encoder's output, or, per layer, the keys and values that a first call made of it. */
-  readonly memory: Sequences | readonly KeyValue[];
-  /** int32 [B, S] of the source. */
-  readonly memoryMask?: Value;
-  /** Keys and values of the positions before, per layer, and how many they are. */
-  readonly past?: PastInputs;
-  /** int32 [B, T, P + T], 1 where a position of `ids` sees another: in place of the order from left to right. */
-  readonly visible?: Value;
-  /** int32 [B, T], where they are not P, P + 1, … */
-  readonly positions?: Value;
-}
-
-export interface DecoderOutputs extends Sequences {
-  readonly self: readonly KeyValue[];
-  readonly cross: readonly KeyValue[];
 }
 
 /** The encoder: every position sees every real one. Names `encoder.embedding`, `encoder.layers.<i>.…`, `encoder.output` [B, S, D]. */
