@@ -7,6 +7,7 @@ import {
   storedBytes,
 } from './safetensors.ts';
 import type { Storage } from './storage.ts';
+import { openTorchPickle } from './torchPickle.ts';
 import { decodeUtf8, encodeUtf8 } from './utf8.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -26,12 +27,17 @@ const configFile = 'config.json';
 const generationConfigFile = 'generation_config.json';
 const weightsFile = 'model.safetensors';
 const indexFile = 'model.safetensors.index.json';
+/** Where the weights may be, in the order in which `from_pretrained` looks for them. */
+const weightFormats = [
+  { file: weightsFile, index: indexFile, shard: '.safetensors', open: readSafetensors },
+  { file: 'pytorch_model.bin', index: 'pytorch_model.bin.index.json', shard: '.bin', open: openTorchPickle },
+] as const;
 const maxJsonBytes = 100_000_000;
 
 /**
  * Opens a model folder: `config.json`, `generation_config.json` where there is one, and the weights in
- * `model.safetensors` or in the shards that `model.safetensors.index.json` names. Where a folder has both the single
- * file is read, as `from_pretrained` does. Throws `QkvError('checkpoint')` for what is missing, damaged or contradictory.
+ * `model.safetensors`, in the shards that `model.safetensors.index.json` names, in `pytorch_model.bin` or in its shards.
+ * Where a folder has several of them the first is read, as `from_pretrained` does. Throws `QkvError('checkpoint')` for what is missing, damaged or contradictory.
  */
 export async function openCheckpoint(storage: Storage): Promise<Checkpoint> {
   const names = await storage.list();
@@ -41,17 +47,24 @@ export async function openCheckpoint(storage: Storage): Promise<Checkpoint> {
   const config = await readJson(storage, configFile);
   const hasGenerationConfig = names.includes(generationConfigFile);
   const generationConfig = hasGenerationConfig ? await readJson(storage, generationConfigFile) : undefined;
-  let tensors: ReadonlyMap<string, StoredTensor>;
-  if (names.includes(weightsFile)) tensors = (await openSafetensors(storage, weightsFile)).tensors;
-  else if (names.includes(indexFile)) tensors = await openShards(storage, names);
-  else {
-    throw new QkvError('checkpoint', {
-      where: storage.location,
-      got: `neither ${weightsFile} nor ${indexFile} among ${names.join(', ')}`,
-      expected: 'weights as safetensors',
-    });
-  }
+  const tensors = await openWeights(storage, names);
   return { location: storage.location, config, generationConfig, tensors };
+}
+
+async function openWeights(storage: Storage, names: readonly string[]): Promise<ReadonlyMap<string, StoredTensor>> {
+  for (const format of weightFormats) {
+    if (names.includes(format.file)) return format.open(storage, format.file);
+    if (names.includes(format.index)) return openShards(storage, names, format);
+  }
+  throw new QkvError('checkpoint', {
+    where: storage.location,
+    got: `neither ${weightFormats.flatMap(({ file, index }) => [file, index]).join(' nor ')} among ${names.join(', ')}`,
+    expected: 'weights as safetensors or as PyTorch saves them',
+  });
+}
+
+async function readSafetensors(storage: Storage, name: string): Promise<ReadonlyMap<string, StoredTensor>> {
+  return (await openSafetensors(storage, name)).tensors;
 }
 
 async function readJson(storage: Storage, name: string): Promise<JsonObject> {
@@ -82,11 +95,15 @@ function kindOf(value: unknown): string {
 }
 
 /** The index's `weight_map` and the shards must say the same: every key in the shard named for it, and in no other. */
-async function openShards(storage: Storage, names: readonly string[]): Promise<ReadonlyMap<string, StoredTensor>> {
-  const { weight_map: map } = await readJson(storage, indexFile);
+async function openShards(
+  storage: Storage,
+  names: readonly string[],
+  { index, shard: extension, open }: (typeof weightFormats)[number],
+): Promise<ReadonlyMap<string, StoredTensor>> {
+  const { weight_map: map } = await readJson(storage, index);
   if (!isObject(map)) {
     throw new QkvError('checkpoint', {
-      where: `${indexFile}: weight_map`,
+      where: `${index}: weight_map`,
       got: kindOf(map),
       expected: 'a JSON object',
     });
@@ -94,11 +111,11 @@ async function openShards(storage: Storage, names: readonly string[]): Promise<R
   const shardOf = new Map<string, string>();
   for (const [key, shard] of Object.entries(map)) {
     // Only a name in the folder's own list is opened, so that an index cannot lead elsewhere.
-    if (typeof shard !== 'string' || !shard.endsWith('.safetensors') || !names.includes(shard)) {
+    if (typeof shard !== 'string' || !shard.endsWith(extension) || !names.includes(shard)) {
       throw new QkvError('checkpoint', {
-        where: `${indexFile}: ${JSON.stringify(key)}`,
+        where: `${index}: ${JSON.stringify(key)}`,
         got: JSON.stringify(shard),
-        expected: 'the name of a .safetensors file in the folder',
+        expected: `the name of a ${extension} file in the folder`,
         hint: 'Fetch the shards that are missing',
       });
     }
@@ -107,14 +124,14 @@ async function openShards(storage: Storage, names: readonly string[]): Promise<R
   const tensors = new Map<string, StoredTensor>();
   const faults: string[] = [];
   for (const shard of [...new Set(shardOf.values())].sort()) {
-    for (const [key, tensor] of (await openSafetensors(storage, shard)).tensors) {
+    for (const [key, tensor] of await open(storage, shard)) {
       if (shardOf.get(key) === shard) tensors.set(key, tensor);
       else faults.push(`${key} is in ${shard}, the index says ${shardOf.get(key) ?? 'nothing of it'}`);
     }
   }
   for (const [key, shard] of shardOf) if (!tensors.has(key)) faults.push(`${key} is not in ${shard}`);
   if (faults.length > 0) {
-    throw new QkvError('checkpoint', { where: indexFile, got: faults.join('; '), expected: 'what the shards hold' });
+    throw new QkvError('checkpoint', { where: index, got: faults.join('; '), expected: 'what the shards hold' });
   }
   return tensors;
 }

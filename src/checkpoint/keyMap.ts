@@ -50,6 +50,8 @@ export interface KeyMap {
   readonly ignore?: readonly IgnoreRule[];
   /** The prefix (`transformer.`) that checkpoints of the bare model, saved without a head, lack on every key. */
   readonly basePrefix?: string;
+  /** Of a bare model: the prefix (`bert.`) that its keys have in checkpoints of a model with a head. */
+  readonly headPrefix?: string;
 }
 
 export interface DeclaredParam {

@@ -112,14 +112,17 @@ function pathsOf(claim: Claim<DeclaredParam>): string {
   return claim.params.map((param) => param.path).join(', ');
 }
 
-/** The tensors with their keys as in a checkpoint of the whole model: see `KeyMap.basePrefix`. */
+/** The tensors with their keys as in a checkpoint of this very model: see `KeyMap.basePrefix` and `headPrefix`. */
 function namedForModel(
-  { basePrefix }: KeyMap,
+  { basePrefix, headPrefix }: KeyMap,
   { ties, ignore }: CompiledKeyMap,
   own: ReadonlySet<string>,
   tensors: ReadonlyMap<string, StoredTensor>,
 ): [string, StoredTensor][] {
   const entries = [...tensors];
+  if (headPrefix !== undefined) {
+    return entries.map(([key, tensor]) => [key.startsWith(headPrefix) ? key.slice(headPrefix.length) : key, tensor]);
+  }
   if (basePrefix === undefined || entries.some(([key]) => key.startsWith(basePrefix))) return entries;
   const isKnown = (key: string) => own.has(key) || [...ties, ...ignore].some((rule) => rule.key.match(key));
   return entries.map(([key, tensor]) => [isKnown(key) ? key : basePrefix + key, tensor]);

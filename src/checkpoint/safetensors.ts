@@ -57,9 +57,10 @@ export async function openSafetensors(storage: Storage, name: string): Promise<S
   return { metadata: header.metadata, tensors };
 }
 
-function storedTensor(
+/** A tensor whose little-endian bytes, row-major, `bytes` reads when asked. */
+export function storedTensor(
   name: string,
-  { dtype, shape }: TensorEntry,
+  { dtype, shape }: Pick<TensorEntry, 'dtype' | 'shape'>,
   where: string,
   bytes: () => Promise<Uint8Array<ArrayBuffer>>,
 ): StoredTensor {

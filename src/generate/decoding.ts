@@ -27,6 +27,8 @@ export class Decoding {
   #positions: Int32Array;
   /** [B, G, capacity]: 1 where a path sees a slot. */
   #seen: HostTensor;
+  /** Of an encoder-decoder: the position of each slot's token. */
+  #slotPositions = new Int32Array(0);
   /** The slots of the last step's tokens are #last, #last + 1, … */
   #last = 0;
   #memory: Record<string, HostTensor> = {};
@@ -122,6 +124,7 @@ export class Decoding {
     const inputs = {
       ids: int32(shape, tokens),
       positions: int32(shape, positions),
+      ...(this.#session.model.kind === 'encoder-decoder' && { keyPositions: this.#keyPositions(paths) }),
       visible,
       ...this.#cache.tensors,
       ...this.#memory,
@@ -131,6 +134,18 @@ export class Decoding {
     this.#cache.append(results, paths);
     for (let i = 0; i < this.#batch; i++) this.#positions[i]!++;
     return scoresOf(results);
+  }
+
+  /** The position of each slot's token, of free slots 0, and after them of one new token of each path. */
+  #keyPositions(paths: number): HostTensor {
+    const { used, capacity } = this.#cache;
+    const position = this.#positions[0]!; // the same for all: nothing is put in front of a start token
+    const keys = this.#place('keyPositions', [capacity + paths], 'int32');
+    keys.data.fill(0);
+    (keys.data as Int32Array).set(this.#slotPositions);
+    keys.data.fill(position, capacity);
+    this.#slotPositions = Int32Array.from({ length: used + paths }, (_, i) => this.#slotPositions[i] ?? position);
+    return keys;
   }
 
   async #prefill(prompts: readonly (readonly number[])[], wanted: Wanted): Promise<Scores> {

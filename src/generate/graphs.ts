@@ -1,7 +1,7 @@
 import { type Dim, dimAdd, dimSub, symbol } from '../base/dim.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Value } from '../graph/value.ts';
-import type { CausalModel, EncoderDecoderModel, Model } from '../models/model.ts';
+import type { CausalModel, EncoderDecoderModel, GenerativeModel } from '../models/model.ts';
 import type { KeyValue } from '../nn/attention.ts';
 import { type Scope, Trace } from '../nn/scope.ts';
 import type { Sequences } from '../nn/sequences.ts';
@@ -60,10 +60,11 @@ export function prefillGraph(model: CausalModel, wanted: Wanted): Graph {
 /**
  * One token for each of G paths of each of B inputs. The paths of an input are the queries of one sequence and share its
  * cache of P slots and its memory; `visible` int32 [B, G, P + G] says which slots a path has gone through, and that of the
- * new ones it sees its own. `ids` and `positions` int32 [B, G], `past.<i>.key` and `.value` [B, H, P, K] → the scores for
+ * new ones it sees its own; `keyPositions` int32 [P + G] are the positions of the slots and of the new ones.
+ * `ids` and `positions` int32 [B, G], `past.<i>.key` and `.value` [B, H, P, K] → the scores for
  * N = B·G paths, and `present.<i>.key` and `.value` [B, H, G, K].
  */
-export function stepGraph(model: Model, wanted: Wanted): Graph {
+export function stepGraph(model: GenerativeModel, wanted: Wanted): Graph {
   const trace = new Trace();
   const { layers, heads, headSize } = model.cache;
   const cached = (name: string, length: Dim): KeyValue[] =>
@@ -82,6 +83,7 @@ export function stepGraph(model: Model, wanted: Wanted): Graph {
       ? model.forward(trace.root, common)
       : model.decode(trace.root, {
           ...common,
+          keyPositions: input('keyPositions', 'int32', [dimAdd(past, G)]),
           memory: cached('memory', S),
           memoryMask: input('memoryMask', 'int32', [B, S]),
         });
@@ -97,7 +99,7 @@ function named(name: string, layers: readonly KeyValue[]): Record<string, Value>
   );
 }
 
-function scores(model: Model, root: Scope, rows: Value, wanted: Wanted): Record<string, Value> {
+function scores(model: GenerativeModel, root: Scope, rows: Value, wanted: Wanted): Record<string, Value> {
   const logits = model.logits(root, rows);
   if (wanted.kind === 'logProbs') return { logProbs: logSoftmax(logits) };
   if (wanted.kind === 'top') {

@@ -1,4 +1,4 @@
-import type { Model } from '../models/model.ts';
+import type { GenerativeModel } from '../models/model.ts';
 import { Decoding, type Scores } from './decoding.ts';
 import type { Wanted } from './graphs.ts';
 import type { ResolvedOptions } from './options.ts';
@@ -90,7 +90,7 @@ export async function independentPaths(
   );
 }
 
-export function firstHistory(model: Model, input: readonly number[]): number[] {
+export function firstHistory(model: GenerativeModel, input: readonly number[]): number[] {
   return model.kind === 'causal' ? [...input] : [model.startId];
 }
 

@@ -1,5 +1,5 @@
 import { QkvError } from '../base/errors.ts';
-import type { Model } from '../models/model.ts';
+import type { GenerativeModel } from '../models/model.ts';
 
 /** What stops a generation before its time; an `AbortSignal` is one. */
 export interface Cancellation {
@@ -108,7 +108,7 @@ function usage(name: string, got: unknown, expected: string, hint?: string): Qkv
 
 /** @throws QkvError `usage` for what model or mode cannot honour. */
 export function resolveOptions(
-  model: Model,
+  model: GenerativeModel,
   inputs: readonly (readonly number[])[],
   options: GenerateOptions,
 ): ResolvedOptions {
@@ -216,7 +216,7 @@ function idRange(size: number): string {
 }
 
 /** Checks the inputs' ids and lengths, and gives the greatest length. */
-function checkInputs(model: Model, inputs: readonly (readonly number[])[]): number {
+function checkInputs(model: GenerativeModel, inputs: readonly (readonly number[])[]): number {
   if (inputs.length === 0) throw usage('inputs', 'none', 'one or more');
   const size = model.kind === 'causal' ? model.vocabSize : model.sourceVocabSize;
   let longest = 0;

@@ -1,7 +1,7 @@
 import { QkvError } from '../base/errors.ts';
 import { float32, type HostTensor, int32, sizeOf } from '../base/tensor.ts';
 import type { Graph } from '../graph/graph.ts';
-import type { Model } from '../models/model.ts';
+import type { GenerativeModel, Model } from '../models/model.ts';
 import type { Program, Runtime, Tensors } from '../runtime/runtime.ts';
 import { encoderGraph, prefillGraph, stepGraph, type Wanted, wantedText } from './graphs.ts';
 
@@ -16,14 +16,25 @@ export type Task =
  * with one session; each has its own `Decoding`.
  */
 export class GenerationSession implements Disposable {
-  readonly model: Model;
+  readonly model: GenerativeModel;
   readonly runtime: Runtime;
   /** By path, on SharedArrayBuffers. */
   readonly parameters: Tensors;
   readonly #programs = new Map<string, Promise<Program>>();
 
-  /** `parameters` by path; those that are not on a SharedArrayBuffer are copied to one, the others are read in place. */
+  /**
+   * `parameters` by path; those that are not on a SharedArrayBuffer are copied to one, the others are read in place.
+   *
+   * @throws QkvError `usage` for an encoder, which writes nothing
+   */
   constructor(runtime: Runtime, model: Model, parameters: Tensors) {
+    if (model.kind === 'encoder') {
+      throw new QkvError('usage', {
+        where: 'generation',
+        got: `a ${model.family} model, which reads and does not write`,
+        expected: 'a model that continues a text or translates',
+      });
+    }
     this.runtime = runtime;
     this.model = model;
     this.parameters = Object.fromEntries(Object.entries(parameters).map(([path, tensor]) => [path, onShared(tensor)]));

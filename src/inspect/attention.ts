@@ -2,7 +2,7 @@ import { symbol } from '../base/dim.ts';
 import { QkvError } from '../base/errors.ts';
 import { type HostTensor, int32 } from '../base/tensor.ts';
 import { fetch, type Graph } from '../graph/graph.ts';
-import type { Model } from '../models/model.ts';
+import type { GenerativeModel } from '../models/model.ts';
 import { Trace } from '../nn/scope.ts';
 import { input } from '../ops/leaf.ts';
 import type { Runtime, Tensors } from '../runtime/runtime.ts';
@@ -10,7 +10,7 @@ import type { Runtime, Tensors } from '../runtime/runtime.ts';
 /** What is looked at: a model that a runtime can run. A `GenerationSession` is one. */
 export interface Inspected {
   readonly runtime: Runtime;
-  readonly model: Model;
+  readonly model: GenerativeModel;
   /** By path. */
   readonly parameters: Tensors;
 }
@@ -90,7 +90,7 @@ export async function captureAttention(
 type Place = Pick<LayerAttention, 'name' | 'kind' | 'layer'>;
 
 /** The attention maps that a model has: by kind, then by layer. */
-export function attentionPlaces(model: Model): Place[] {
+export function attentionPlaces(model: GenerativeModel): Place[] {
   const names = [...fullPass(model).names.keys()];
   const order = ['encoder', 'decoder', 'cross'];
   return names
@@ -103,7 +103,7 @@ export function attentionPlaces(model: Model): Place[] {
     .sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind) || a.layer - b.layer);
 }
 
-function fullPass(model: Model): Graph {
+function fullPass(model: GenerativeModel): Graph {
   const trace = new Trace();
   const [batch, target] = [symbol('B'), symbol('T')];
   const ids = input('ids', 'int32', [batch, target]);

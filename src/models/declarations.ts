@@ -7,7 +7,10 @@ import type { Model } from './model.ts';
 export function declarationsOf(model: Model): readonly ParameterDeclaration[] {
   const trace = new Trace();
   const ids = (name: string, length: string) => input(name, 'int32', [symbol('B'), symbol(length)]);
-  if (model.kind === 'causal') model.logits(trace.root, model.forward(trace.root, { ids: ids('inputIds', 'T') }).rows);
+  if (model.kind === 'encoder') {
+    model.head.outputs(trace.root, model.encode(trace.root, { ids: ids('inputIds', 'T') }));
+  } else if (model.kind === 'causal')
+    model.logits(trace.root, model.forward(trace.root, { ids: ids('inputIds', 'T') }).rows);
   else {
     const memory = model.encode(trace.root, { ids: ids('inputIds', 'S') });
     model.logits(trace.root, model.decode(trace.root, { ids: ids('decoderInputIds', 'T'), memory }).rows);

@@ -1,19 +1,19 @@
-import { type Dim, dimAdd, dimMul } from '../base/dim.ts';
+import { type Dim, dimMul } from '../base/dim.ts';
 import type { KeyMap, KeyRule } from '../checkpoint/keyMap.ts';
 import type { Value } from '../graph/value.ts';
 import { attention, type KeyValue } from '../nn/attention.ts';
 import { embeddingTable, lookup } from '../nn/embedding.ts';
 import { type ActivationName, feedForward, parseActivation } from '../nn/feedForward.ts';
 import { normalInit } from '../nn/init.ts';
-import { bothMasks, causalMask, maskBias, paddingMask, pairMask } from '../nn/masks.ts';
+import { decodingBias, positionsFrom } from '../nn/masks.ts';
 import { layerNorm } from '../nn/norm.ts';
 import type { Scope } from '../nn/scope.ts';
 import { named, type Sequences, withRows } from '../nn/sequences.ts';
 import { add } from '../ops/elementwise.ts';
-import { iota, scalarConstant } from '../ops/leaf.ts';
+import { scalarConstant } from '../ops/leaf.ts';
 import { linearCrossEntropy } from '../ops/loss.ts';
 import { matmul } from '../ops/matmul.ts';
-import { expand, reshape, slice } from '../ops/shape.ts';
+import { expand, reshape } from '../ops/shape.ts';
 import { ConfigReader } from './configReader.ts';
 import type { CausalInputs, CausalModel } from './model.ts';
 
@@ -52,13 +52,9 @@ function forward(
 ): Sequences & { readonly self: readonly KeyValue[] } {
   const [batch, length] = ids.shape as [Dim, Dim];
   const pastLength = past?.length ?? 0;
-  const total = dimAdd(pastLength, length);
-  const queryPositions = slice(iota(total), 0, pastLength, total);
-  const causal = length === 1 ? undefined : causalMask(queryPositions, iota(total));
-  const allowed = visible ? pairMask(visible) : bothMasks(causal, mask && paddingMask(mask));
-  const scoreBias = allowed && maskBias(allowed);
+  const scoreBias = decodingBias(pastLength, length, { mask, visible });
 
-  const place = positions ? reshape(positions, [dimMul(batch, length)]) : queryPositions;
+  const place = positions ? reshape(positions, [dimMul(batch, length)]) : positionsFrom(pastLength, length);
   const words = reshape(lookup(tokenTable(root, config), reshape(ids, [dimMul(batch, length)]), null), [
     batch,
     length,

@@ -1,5 +1,6 @@
-import type { KeyMap, KeyRule } from '../checkpoint/keyMap.ts';
+import type { KeyMap } from '../checkpoint/keyMap.ts';
 import { parseActivation } from '../nn/feedForward.ts';
+import { bartLayerRules } from './bart.ts';
 import { ConfigReader } from './configReader.ts';
 import type { EncoderDecoderModel } from './model.ts';
 import { encoderDecoder, type TransformerConfig } from './transformer.ts';
@@ -46,6 +47,8 @@ export function parseMarian(json: unknown, file = 'config.json'): EncoderDecoder
     normEpsilon: 1e-5, // torch.nn.LayerNorm's own: the reference has no field for it
     normPlacement: 'post',
     positions: 'split',
+    positionOffset: 0,
+    embeddingNorm: false,
     sharedEmbeddings: isShared ? 'all' : isTied ? 'decoder' : 'none',
     scaleEmbedding: read.boolean('scale_embedding', false),
     attentionBias: true,
@@ -62,29 +65,7 @@ export function parseMarian(json: unknown, file = 'config.json'): EncoderDecoder
 }
 
 function keyMap({ sharedEmbeddings }: TransformerConfig): KeyMap {
-  const rules: KeyRule[] = [];
-  const pair = (key: string, path: string, move: 'none' | 'transpose'): void => {
-    rules.push({ key: `${key}.weight`, path: `${path}.weight`, move }, { key: `${key}.bias`, path: `${path}.bias` });
-  };
-  for (const side of ['encoder', 'decoder'] as const) {
-    const [key, path] = [`model.${side}.layers.{i}`, `${side}.layers.{i}`];
-    const attentions: [string, string][] = [['self_attn', 'attention']];
-    if (side === 'decoder') attentions.push(['encoder_attn', 'crossAttention']);
-    for (const [stored, own] of attentions) {
-      for (const [projection, name] of [
-        ['q_proj', 'q'],
-        ['k_proj', 'k'],
-        ['v_proj', 'v'],
-        ['out_proj', 'out'],
-      ]) {
-        pair(`${key}.${stored}.${projection}`, `${path}.${own}.${name}`, 'transpose');
-      }
-      pair(`${key}.${stored}_layer_norm`, `${path}.${own}Norm`, 'none');
-    }
-    pair(`${key}.fc1`, `${path}.mlp.up`, 'transpose');
-    pair(`${key}.fc2`, `${path}.mlp.down`, 'transpose');
-    pair(`${key}.final_layer_norm`, `${path}.mlpNorm`, 'none');
-  }
+  const rules = bartLayerRules();
   const tables = ['model.encoder.embed_tokens.weight', 'model.decoder.embed_tokens.weight'] as const;
   const isShared = sharedEmbeddings === 'all';
   if (isShared) rules.push({ key: 'model.shared.weight', path: 'tokens.weight' });

@@ -4,8 +4,9 @@ import type { Value } from '../graph/value.ts';
 import type { KeyValue } from '../nn/attention.ts';
 import type { Scope } from '../nn/scope.ts';
 import type { Sequences } from '../nn/sequences.ts';
+import type { EncoderHead } from './encoderHead.ts';
 
-/** Sizes of a key-value cache: each layer keeps keys and values of [B, heads, P, headSize]. */
+/** Sizes of a key-value cache: each layer keeps keys and values of [B, heads, P, headSize]; `heads` are those of keys and values. */
 export interface CacheShape {
   readonly layers: number;
   readonly heads: number;
@@ -36,6 +37,8 @@ export interface DecoderInputs {
   readonly visible?: Value;
   /** int32 [B, T], where they are not P, P + 1, … */
   readonly positions?: Value;
+  /** int32 [P + T], of the past and of `ids`, where they are not 0, 1, … */
+  readonly keyPositions?: Value;
 }
 
 export interface DecoderOutputs extends Sequences {
@@ -55,6 +58,13 @@ export interface CausalInputs {
   readonly past?: PastInputs;
 }
 
+export interface EncoderInputs extends SourceInputs {
+  /** int32 [B, T], the segment of each token (`token_type_ids`); all are of segment 0 where it is left out. */
+  readonly segments?: Value;
+  /** int32 [B, T], where they are not what the family makes of the tokens. */
+  readonly positions?: Value;
+}
+
 interface ModelBase {
   /** `model_type` of config.json. */
   readonly family: string;
@@ -65,6 +75,9 @@ interface ModelBase {
   readonly maxLength: number;
   readonly padId: number | null;
   readonly eosId: number | null;
+}
+
+interface GenerativeBase extends ModelBase {
   readonly cache: CacheShape;
   /** Scores of the next token: rows [N, D] → [N, V]. */
   logits(root: Scope, rows: Value): Value;
@@ -73,7 +86,7 @@ interface ModelBase {
 }
 
 /** Reads a source as a whole and writes a target word by word. */
-export interface EncoderDecoderModel extends ModelBase {
+export interface EncoderDecoderModel extends GenerativeBase {
   readonly kind: 'encoder-decoder';
   readonly sourceVocabSize: number;
   readonly startId: number;
@@ -83,11 +96,26 @@ export interface EncoderDecoderModel extends ModelBase {
 }
 
 /** Continues a text. */
-export interface CausalModel extends ModelBase {
+export interface CausalModel extends GenerativeBase {
   readonly kind: 'causal';
   readonly bosId: number | null;
   /** Each position sees the past and those up to itself. */
   forward(root: Scope, inputs: CausalInputs): Sequences & { readonly self: readonly KeyValue[] };
 }
 
-export type Model = EncoderDecoderModel | CausalModel;
+/** Reads a text as a whole, and has a head that makes something of it; or none, for embeddings. */
+export interface EncoderModel extends ModelBase {
+  readonly kind: 'encoder';
+  readonly bosId: number | null;
+  readonly width: number;
+  /** Kinds of segments; 0 where the family knows none. */
+  readonly segments: number;
+  readonly head: EncoderHead;
+  /** Every position sees every real one. Names `embedding`, `layers.<i>.…`, `output` [B, T, D]. */
+  encode(root: Scope, inputs: EncoderInputs): Sequences;
+}
+
+/** What writes text. */
+export type GenerativeModel = EncoderDecoderModel | CausalModel;
+
+export type Model = GenerativeModel | EncoderModel;

@@ -40,6 +40,8 @@ export function parseTransformer(json: unknown, file = 'config.json'): EncoderDe
     normEpsilon: read.positive('layer_norm_eps', 1e-5),
     normPlacement: read.oneOf('norm_placement', ['post', 'pre'], 'post'),
     positions: read.oneOf('positions', ['interleaved', 'split', 'learned'], 'interleaved'),
+    positionOffset: 0,
+    embeddingNorm: false,
     sharedEmbeddings,
     scaleEmbedding: read.boolean('scale_embedding', true),
     attentionBias: read.boolean('attention_bias', true),

@@ -1,21 +1,21 @@
-import { type Dim, dimAdd, dimMul } from '../base/dim.ts';
+import { type Dim, dimMul } from '../base/dim.ts';
 import type { KeyMap } from '../checkpoint/keyMap.ts';
 import type { Value } from '../graph/value.ts';
 import { type AttentionOptions, attention, type KeyValue } from '../nn/attention.ts';
 import { embeddingTable, lookup } from '../nn/embedding.ts';
 import { type ActivationName, feedForward } from '../nn/feedForward.ts';
 import { type Init, normalInit, xavierInit, zerosInit } from '../nn/init.ts';
-import { causalMask, maskBias, paddingMask, pairMask } from '../nn/masks.ts';
+import { decodingBias, maskBias, paddingMask, positionsFrom } from '../nn/masks.ts';
 import { layerNorm } from '../nn/norm.ts';
 import { type SinusoidLayout, sinusoidalPositions } from '../nn/positions.ts';
 import type { Scope } from '../nn/scope.ts';
 import { named, type Sequences, withRows } from '../nn/sequences.ts';
 import { add, mul } from '../ops/elementwise.ts';
 import { gather } from '../ops/gather.ts';
-import { constant, iota, scalarConstant } from '../ops/leaf.ts';
+import { constant, intConstant, iota, scalarConstant } from '../ops/leaf.ts';
 import { linearCrossEntropy } from '../ops/loss.ts';
 import { matmul } from '../ops/matmul.ts';
-import { expand, reshape, slice } from '../ops/shape.ts';
+import { expand, reshape } from '../ops/shape.ts';
 import type { DecoderInputs, DecoderOutputs, EncoderDecoderModel, SourceInputs } from './model.ts';
 
 /**
@@ -41,6 +41,10 @@ export interface TransformerConfig {
   readonly normPlacement: 'post' | 'pre';
   /** Sinusoids, or `learned`: a table of `maxLength` rows a side (section 3.5 found them to serve as well). */
   readonly positions: SinusoidLayout | 'learned';
+  /** Rows of a learned table before that of position 0. */
+  readonly positionOffset: number;
+  /** Whether a norm follows the sum of embedding and position. */
+  readonly embeddingNorm: boolean;
   /** `all`: one table for source, target and output (section 3.4). `decoder`: target and output share. `none`: three tables. */
   readonly sharedEmbeddings: 'all' | 'decoder' | 'none';
   /** Whether embeddings are multiplied by √width. */
@@ -76,13 +80,9 @@ export function decode(root: Scope, config: TransformerConfig, inputs: DecoderIn
   const scope = root.at('decoder');
   const [, length] = ids.shape as [Dim, Dim];
   const pastLength = past?.length ?? 0;
-  const queryPositions = positionsFrom(pastLength, length);
-  // one new position sees all that came before: there is nothing to mask
-  const causal = length === 1 ? undefined : causalMask(queryPositions, iota(dimAdd(pastLength, length)));
-  const allowed = visible ? pairMask(visible) : causal;
-  const selfBias = allowed && maskBias(allowed);
+  const selfBias = decodingBias(pastLength, length, { visible });
   const crossBias = memoryMask && maskBias(paddingMask(memoryMask));
-  let x = embed(root, scope, config, 'target', ids, positions ?? queryPositions);
+  let x = embed(root, scope, config, 'target', ids, positions ?? positionsFrom(pastLength, length));
   const self: KeyValue[] = [];
   const cross: KeyValue[] = [];
   for (let i = 0; i < config.decoderLayers; i++) {
@@ -195,7 +195,7 @@ function residual(
   return withRows(x, isPre ? sum : norm(scope.at(normName), config, sum));
 }
 
-/** embedding(id) · √width + position, then dropout. positions int32 [T] or [B, T]. */
+/** embedding(id) · √width + position, normalised where the model does that, then dropout. positions int32 [T] or [B, T]. */
 function embed(
   root: Scope,
   scope: Scope,
@@ -208,21 +208,21 @@ function embed(
   const { width } = config;
   const rows = lookup(tokenTable(root, config, side), reshape(ids, [dimMul(batch, length)]), config.padId);
   const scaled = config.scaleEmbedding ? mul(rows, scalarConstant(Math.sqrt(width))) : rows;
-  const sum = add(reshape(scaled, [batch, length, width]), gather(positionTable(scope, config), positions));
-  scope.name('embedding', sum);
-  const flat = reshape(sum, [dimMul(batch, length), width]);
+  const rowOf = config.positionOffset === 0 ? positions : add(positions, intConstant(config.positionOffset));
+  const sum = add(reshape(scaled, [batch, length, width]), gather(positionTable(scope, config), rowOf));
+  const embedding = config.embeddingNorm ? norm(scope.at('embeddingNorm'), config, sum) : sum;
+  scope.name('embedding', embedding);
+  const flat = reshape(embedding, [dimMul(batch, length), width]);
   return { rows: scope.dropout('embedding', flat, config.dropout), batch, length };
 }
 
-function positionTable(scope: Scope, { positions, maxLength, width }: TransformerConfig): Value {
+function positionTable(scope: Scope, { positions, positionOffset, maxLength, width }: TransformerConfig): Value {
   if (positions !== 'learned') return constant(sinusoidalPositions(maxLength, width, positions));
-  return embeddingTable(scope.at('positions'), { count: maxLength, width, init: normalInit(width ** -0.5) });
-}
-
-/** int32 [length]: first, first + 1, … */
-function positionsFrom(first: Dim, length: Dim): Value {
-  const all = iota(dimAdd(first, length));
-  return slice(all, 0, first, dimAdd(first, length));
+  return embeddingTable(scope.at('positions'), {
+    count: maxLength + positionOffset,
+    width,
+    init: normalInit(width ** -0.5),
+  });
 }
 
 function tokenTable(root: Scope, config: TransformerConfig, side: 'source' | 'target'): Value {

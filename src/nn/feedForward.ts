@@ -65,3 +65,15 @@ export function feedForward(scope: Scope, x: Value, options: FeedForwardOptions)
   const dropped = scope.dropout('hidden', scope.name('mlpHidden', inner), options.dropout);
   return scope.name('mlpOut', linear(scope.at('down'), dropped, { from: hidden, to: width, init: outInit, bias }));
 }
+
+/**
+ * (activation(x W_g) ⊙ x W₁) W₂ (Shazeer 2020, "GLU Variants Improve Transformer"). `gate` and `up` [width, hidden], `down`
+ * [hidden, width]; the product is the name `mlpHidden`.
+ */
+export function gatedFeedForward(scope: Scope, x: Value, options: FeedForwardOptions): Value {
+  const { width, hidden, bias, init, outInit = init } = options;
+  const gate = activate(options.activation, linear(scope.at('gate'), x, { from: width, to: hidden, init, bias }));
+  const inner = mul(gate, linear(scope.at('up'), x, { from: width, to: hidden, init, bias }));
+  const dropped = scope.dropout('hidden', scope.name('mlpHidden', inner), options.dropout);
+  return scope.name('mlpOut', linear(scope.at('down'), dropped, { from: hidden, to: width, init: outInit, bias }));
+}

@@ -1,8 +1,8 @@
-import type { Dim } from '../base/dim.ts';
+import { type Dim, dimAdd } from '../base/dim.ts';
 import type { Value } from '../graph/value.ts';
 import { and, cast, lessEqual, mul, sub } from '../ops/elementwise.ts';
 import { iota, scalarConstant } from '../ops/leaf.ts';
-import { reshape } from '../ops/shape.ts';
+import { reshape, slice } from '../ops/shape.ts';
 
 /*
  * A mask is boolean, true where a query may look at a key, and of a shape that broadcasts to [B, H, T, S]. It acts as a
@@ -42,4 +42,26 @@ export function bothMasks(a: Value | undefined, b: Value | undefined): Value | u
 /** The bias on the scores: (1 − allowed) · −1e30. */
 export function maskBias(mask: Value): Value {
   return mul(sub(scalarConstant(1), cast(mask, 'float32')), scalarConstant(FORBIDDEN));
+}
+
+/** int32 [length]: first, first + 1, … */
+export function positionsFrom(first: Dim, length: Dim): Value {
+  const end = dimAdd(first, length);
+  return slice(iota(end), 0, first, end);
+}
+
+/**
+ * The bias of decoding `length` positions after `past` others: of who may see whom, where `visible` int32 [B, T, P + T] says
+ * that, else of the order and of a padding mask int32 [B, P + T]. Nothing where everything may be seen.
+ */
+export function decodingBias(
+  past: Dim,
+  length: Dim,
+  { mask, visible }: { readonly mask?: Value | undefined; readonly visible?: Value | undefined },
+): Value | undefined {
+  if (visible) return maskBias(pairMask(visible));
+  // one new position sees all that came before: there is nothing to mask
+  const causal = length === 1 ? undefined : causalMask(positionsFrom(past, length), iota(dimAdd(past, length)));
+  const allowed = bothMasks(causal, mask && paddingMask(mask));
+  return allowed && maskBias(allowed);
 }

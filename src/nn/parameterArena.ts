@@ -1,6 +1,7 @@
 import { deriveSeed, normal, uniform01 } from '../base/random.ts';
 import { float32, type HostTensor, sizeOf } from '../base/tensor.ts';
 import type { Init } from './init.ts';
+import { sinusoidalPositions } from './positions.ts';
 import type { ParameterDeclaration } from './scope.ts';
 
 /** Where a parameter stands in the arena. */
@@ -90,6 +91,9 @@ function fill(data: Float32Array, init: Init, shape: readonly number[], key: rea
       return;
     case 'normal':
       data.set(normal(key, data.length).map((x) => x * init.std));
+      return;
+    case 'sinusoidal':
+      data.set(sinusoidalPositions(shape[0]!, shape[1]!, 'interleaved').data);
       return;
     case 'xavierUniform': {
       const bound = Math.sqrt(6 / (shape[0]! + shape[1]!));

@@ -49,20 +49,29 @@ export class Trace {
  */
 export class Scope {
   readonly trace: Trace;
+  /** Where values are named. */
   readonly path: string;
+  /** Where parameters are: the path, unless they are those of another place. */
+  readonly parameterPath: string;
 
-  constructor(trace: Trace, path: string) {
+  constructor(trace: Trace, path: string, parameterPath: string = path) {
     this.trace = trace;
     this.path = path;
+    this.parameterPath = parameterPath;
   }
 
   at(name: string | number): Scope {
-    return new Scope(this.trace, this.path === '' ? `${name}` : `${this.path}.${name}`);
+    return new Scope(this.trace, join(this.path, name), join(this.parameterPath, name));
+  }
+
+  /** This place with the parameters of another: its values have names of their own, its dropout masks too. */
+  withParametersOf({ parameterPath }: Scope): Scope {
+    return new Scope(this.trace, this.path, parameterPath);
   }
 
   /** Declares a parameter, or finds the one that is already there. */
   parameter(name: string, shape: readonly number[], init: Init, options: ParameterOptions = {}): Value {
-    const path = this.at(name).path;
+    const path = join(this.parameterPath, name);
     const known = this.trace.parameters.get(path);
     if (known) {
       if (known.declaration.shape.join() !== shape.join()) {
@@ -99,6 +108,10 @@ export class Scope {
     const seed = this.trace.dropoutSeed;
     return seed && rate > 0 ? mul(x, dropoutMask(seed, siteOf(this.at(name).path), rate, shape)) : x;
   }
+}
+
+function join(path: string, name: string | number): string {
+  return path === '' ? `${name}` : `${path}.${name}`;
 }
 
 /** A number for a path: FNV-1a, 32 bits. */

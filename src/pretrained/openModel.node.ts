@@ -4,6 +4,13 @@ import { QkvError } from '../base/errors.ts';
 import { nodeStorage } from '../checkpoint/storage.node.ts';
 import { loadPretrained, type Pretrained } from './pretrained.ts';
 
+const weightFiles = [
+  'model.safetensors',
+  'model.safetensors.index.json',
+  'pytorch_model.bin',
+  'pytorch_model.bin.index.json',
+] as const;
+
 /**
  * Opens the model in a folder: a model folder, or the folder of a training run with one in `model/`.
  *
@@ -34,16 +41,14 @@ export function modelFolder(path: string): string {
   const folder = existsSync(join(path, 'config.json')) || !existsSync(inner) ? path : inner;
   const missing = [
     existsSync(join(folder, 'config.json')) ? [] : ['config.json'],
-    ['model.safetensors', 'model.safetensors.index.json'].some((name) => existsSync(join(folder, name)))
-      ? []
-      : ['model.safetensors'],
+    weightFiles.some((name) => existsSync(join(folder, name))) ? [] : ['model.safetensors'],
   ].flat();
   if (missing.length > 0) {
     const isRun = existsSync(join(path, 'recipe.yaml')) || existsSync(join(path, 'metrics.jsonl'));
     throw new QkvError('io', {
       where: `model ${folder}`,
       got: `a folder without ${missing.join(' and ')}`,
-      expected: 'config.json and model.safetensors (or shards with model.safetensors.index.json)',
+      expected: 'config.json and model.safetensors (or shards with model.safetensors.index.json, or pytorch_model.bin)',
       ...(isRun && { hint: 'This training run has written no model yet: qkv train RECIPE --resume goes on with it' }),
     });
   }

@@ -5,6 +5,7 @@ import type { Storage } from '../checkpoint/storage.ts';
 import { toCheckpoint } from '../checkpoint/toCheckpoint.ts';
 import { decodeUtf8, encodeUtf8 } from '../checkpoint/utf8.ts';
 import { declarationsOf } from '../models/declarations.ts';
+import type { HeadName } from '../models/encoderHead.ts';
 import type { Model } from '../models/model.ts';
 import { parseModel } from '../models/registry.ts';
 import { ParameterArena } from '../nn/parameterArena.ts';
@@ -25,13 +26,17 @@ export interface Pretrained {
 
 /**
  * Opens a model folder of a known family: every key of the checkpoint is used or ignored for a reason, every parameter
- * filled. The weights are read straight into the arena.
+ * filled. The weights are read straight into the arena. `head` of an encoder: in place of the one that config.json names.
  *
  * @throws QkvError `config`, `checkpoint`, `tokenizer` or `io`
  */
-export async function loadPretrained(storage: Storage): Promise<Pretrained> {
+export async function loadPretrained(
+  storage: Storage,
+  { head }: { readonly head?: HeadName } = {},
+): Promise<Pretrained> {
   const checkpoint = await openCheckpoint(storage);
-  const model = parseModel(checkpoint.config, `${storage.location}/config.json`);
+  const stored = new Set(checkpoint.tensors.keys());
+  const model = parseModel(checkpoint.config, `${storage.location}/config.json`, stored, head);
   const arena = new ParameterArena(declarationsOf(model));
   const ignored = await loadStrictInto(model.keyMap, checkpoint.tensors, arena.placements, (path, values) => {
     (arena.tensors[path]!.data as Float32Array).set(values);

@@ -1,8 +1,17 @@
 import { QkvError } from '../base/errors.ts';
+import { type BertNormalizerJson, bertNormalizer, lowercaseEach } from './bertNormalizer.ts';
 import { byteToChar } from './byteAlphabet.ts';
-import { type LibraryBpe, type LibraryPreTokenizer, type LibraryTokenizer, library } from './library.ts';
+import {
+  type LibraryBpe,
+  type LibraryNormalizer,
+  type LibraryPreTokenizer,
+  type LibraryTokenizer,
+  library,
+} from './library.ts';
 import { pieceMerger } from './mergePiece.ts';
+import { precompiledNormalizer } from './precompiled.ts';
 import { gpt2Pattern, wordPattern, wordPatternSource } from './preTokenPatterns.ts';
+import { type UnigramModel, unigramEncoder } from './unigram.ts';
 import { utf8Encode } from './utf8.ts';
 
 const cacheSize = 1 << 16;
@@ -14,11 +23,18 @@ const cachedLength = 256;
  * the pieces it has encoded: its own cache writes on every read and holds 10,000 pieces, fewer than a training set has.
  */
 export function amendLibrary(tokenizer: LibraryTokenizer, json: Readonly<Record<string, unknown>>): void {
+  amendNormalizer(tokenizer.normalizer, json['normalizer'] as NormalizerJson);
   amendPreTokenizer(tokenizer.pre_tokenizer, json['pre_tokenizer'] as PreTokenizerJson);
   const model = tokenizer.model;
+  // The library joins unknown tokens across pieces, where the reference does so within each.
+  const fuses = model.fuse_unk;
+  model.fuse_unk = false;
   const original = model.encode.bind(model);
   const bpe = model instanceof library.BPE ? model : null;
-  const merge = bpe && (bpe.merges.length === 0 ? charSplitter(bpe) : pieceMerger(bpe));
+  const merge =
+    model instanceof library.Unigram
+      ? unigramEncoder(json['model'] as unknown as UnigramModel)
+      : bpe && (bpe.merges.length === 0 ? charSplitter(bpe) : pieceMerger(bpe));
   const dropsUnknown =
     bpe !== null && (bpe.unk_token ?? null) === null && !bpe.byte_fallback && !bpe.end_of_word_suffix;
   const encodePiece = (piece: string): string[] => {
@@ -31,7 +47,8 @@ export function amendLibrary(tokenizer: LibraryTokenizer, json: Readonly<Record<
         expected: 'characters of the vocabulary, since it has no token for the unknown',
       });
     }
-    return tokens;
+    if (bpe === null || !fuses) return tokens;
+    return tokens.filter((token, i) => token !== bpe.unk_token || tokens[i - 1] !== token);
   };
   const encodeCached = cached(encodePiece);
   model.encode = (pieces) => {
@@ -58,12 +75,38 @@ function charSplitter(model: LibraryBpe): (piece: string) => string[] | null {
   };
 }
 
+interface NormalizerJson extends BertNormalizerJson {
+  readonly normalizers?: readonly NormalizerJson[]; // of Sequence
+  readonly precompiled_charsmap?: unknown; // of Precompiled
+}
+
+/** `instanceof`, for classes that the types here do not tell apart. */
+function isA(part: unknown, type: abstract new (...args: never[]) => unknown): boolean {
+  return part instanceof type;
+}
+
+function amendNormalizer(part: LibraryNormalizer | null, json: NormalizerJson): void {
+  if (part === null) return;
+  if (part instanceof library.SequenceNormalizer) {
+    part.normalizers.forEach((inner, i) => {
+      amendNormalizer(inner, json.normalizers![i]!);
+    });
+  } else if (isA(part, library.PrecompiledNormalizer)) {
+    part.normalize = precompiledNormalizer(json.precompiled_charsmap);
+  } else if (isA(part, library.BertNormalizer)) {
+    part.normalize = bertNormalizer(json);
+  } else if (isA(part, library.LowercaseNormalizer)) {
+    part.normalize = lowercaseEach;
+  }
+}
+
 interface PreTokenizerJson {
   readonly pretokenizers?: readonly PreTokenizerJson[]; // of Sequence
   readonly split?: boolean; // of Metaspace
 }
 
 function amendPreTokenizer(part: LibraryPreTokenizer | null, json: PreTokenizerJson): void {
+  if (part === null) return;
   if (part instanceof library.SequencePreTokenizer) {
     part.tokenizers.forEach((inner, i) => {
       amendPreTokenizer(inner, json.pretokenizers![i]!);
@@ -81,10 +124,17 @@ function amendPreTokenizer(part: LibraryPreTokenizer | null, json: PreTokenizerJ
       const prefixed = part.add_prefix_space && !text.startsWith(' ') ? ` ${text}` : text;
       return (part.use_regex ? (prefixed.match(gpt2Pattern) ?? []) : [prefixed]).map(toChars);
     };
+  } else if (isA(part, library.WhitespaceSplitPreTokenizer)) {
+    part.pre_tokenize_text = (text) => text.match(/\P{White_Space}+/gu) ?? [];
+  } else if (isA(part, library.BertPreTokenizer)) {
+    part.pre_tokenize_text = (text) => text.match(bertWords) ?? [];
   } else if (part instanceof library.SplitPreTokenizer && part.config.pattern?.Regex === wordPatternSource) {
     part.pre_tokenize_text = (text) => text.match(wordPattern) ?? []; // the library looks for gaps; there are none
   }
 }
+
+/** Words, and each sign alone: all of ASCII that is neither letter nor digit, and what Unicode calls punctuation. */
+const bertWords = /[^\p{White_Space}\p{P}!-/:-@[-`{-~]+|[\p{P}!-/:-@[-`{-~]/gu;
 
 function cached<T>(compute: (piece: string) => T): (piece: string) => T {
   let results = new Map<string, T>();

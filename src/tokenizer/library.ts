@@ -5,6 +5,7 @@ import * as tokenizers from '@huggingface/tokenizers';
  * extensions, which Node's module resolution does not find.
  */
 export interface LibraryTokenizer {
+  readonly normalizer: LibraryNormalizer | null;
   readonly pre_tokenizer: LibraryPreTokenizer | null;
   readonly model: LibraryModel;
   readonly post_processor: {
@@ -15,7 +16,16 @@ export interface LibraryTokenizer {
   token_to_id(token: string): number | undefined;
 }
 
+export interface LibraryNormalizer {
+  normalize(text: string): string;
+}
+
+export interface LibrarySequenceNormalizer extends LibraryNormalizer {
+  readonly normalizers: readonly (LibraryNormalizer | null)[];
+}
+
 export interface LibraryModel {
+  fuse_unk: boolean;
   readonly tokens_to_ids: ReadonlyMap<string, number>;
   /** Tokens by id, with holes where no token has the id. */
   readonly vocab: readonly (string | undefined)[];
@@ -61,4 +71,11 @@ export const library = tokenizers as unknown as {
   readonly SplitPreTokenizer: Class<LibrarySplit>;
   readonly MetaspacePreTokenizer: Class<LibraryMetaspace>;
   readonly SequencePreTokenizer: Class<LibrarySequence>;
+  readonly WhitespaceSplitPreTokenizer: Class<LibraryPreTokenizer>;
+  readonly BertPreTokenizer: Class<LibraryPreTokenizer>;
+  readonly Unigram: Class<LibraryModel>;
+  readonly SequenceNormalizer: Class<LibrarySequenceNormalizer>;
+  readonly PrecompiledNormalizer: Class<LibraryNormalizer>;
+  readonly BertNormalizer: Class<LibraryNormalizer>;
+  readonly LowercaseNormalizer: Class<LibraryNormalizer>;
 };

@@ -23,23 +23,4 @@ export function refuseUnsupported(json: Json, model: Json): void {
       refuse('added_tokens', `single_word for ${token['content']}`, 'false');
     }
   }
-  for (const charsmap of charsmaps(json['normalizer'])) {
-    if (!nmtNfkc.has(fnv1a(charsmap))) refuse('normalizer', 'a Precompiled character map', 'the one of nmt_nfkc');
-  }
-}
-
-/** The library has SentencePiece's nmt_nfkc built in, whatever the file holds: the two versions of it in circulation. */
-const nmtNfkc: ReadonlySet<number> = new Set([0x90947933, 0xe265bf3c]);
-
-function charsmaps(normalizer: unknown): string[] {
-  if (!isObject(normalizer)) return [];
-  if (normalizer['type'] === 'Precompiled') return [String(normalizer['precompiled_charsmap'])];
-  return Array.isArray(normalizer['normalizers']) ? normalizer['normalizers'].flatMap(charsmaps) : [];
-}
-
-/** 32-bit FNV-1a. */
-function fnv1a(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-  return hash >>> 0;
 }

@@ -24,6 +24,8 @@ export interface StepInputs {
   readonly micros: readonly Tensors[];
   /** Labels that count, over all parts. */
   readonly targetTokens: number;
+  /** Other scales of the loss by name, where it has several terms: `lossScales` gives them. */
+  readonly scales?: Readonly<Record<string, number>>;
   readonly learningRate: number;
   /** Two words for each part, where the loss has dropout. */
   readonly dropoutSeeds?: readonly (readonly [number, number])[];
@@ -126,6 +128,7 @@ export class TrainStep {
         ...this.arena.tensors,
         ...part,
         lossScale: scalar(1 / inputs.targetTokens),
+        ...scalars(inputs.scales),
         ...(seed && { dropoutSeed: int32([2], [(seed[0] + lane * 0x9e3779b9) | 0, seed[1] | 0]) }),
       };
       const call = {
@@ -224,6 +227,10 @@ function rowsOf(tensor: HostTensor, from: number, to: number): HostTensor {
     shape: [to - from, ...tensor.shape.slice(1)],
     data: tensor.data.subarray(from * size, to * size),
   };
+}
+
+function scalars(values: Readonly<Record<string, number>> = {}): Tensors {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, scalar(value)]));
 }
 
 function gradientViews(arena: ParameterArena, data: Float32Array): Tensors {

@@ -41,7 +41,7 @@ describe('opening', () => {
     ['a config that is not JSON', { 'config.json': utf8('{') }, 'config.json: got'],
     ['a config that is not UTF-8', { 'config.json': Uint8Array.of(0xff) }, 'config.json: got'],
     ['a config that is no object', { 'config.json': utf8('[]') }, 'config.json: got an array'],
-    ['no weights', { [indexFile]: null, 'pytorch_model.bin': utf8('') }, 'neither model.safetensors nor'],
+    ['no weights', { [indexFile]: null, 'weights.bin': utf8('') }, 'neither model.safetensors nor'],
     ['no weight map', { [indexFile]: utf8({}) }, 'weight_map: got nothing'],
     ['a shard elsewhere', { [indexFile]: index({ x: '../model.safetensors' }) }, '"x": got "../model.safetensors"'],
     ['a shard that is no text', { [indexFile]: index({ x: 3 }) }, '"x": got 3'],

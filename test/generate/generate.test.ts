@@ -49,7 +49,7 @@ describe('decoding with a cache', () => {
       const uncached = await uncachedLogits(session);
       const inputs = randomInputs(1, [5, 1, 9], model.vocabSize);
       const stream = new RandomStream(deriveSeed(2, 'tokens'));
-      let histories = inputs.map((ids) => [model.kind === 'causal' ? [...ids] : [model.startId]]);
+      let histories = inputs.map((ids) => [session.model.kind === 'causal' ? [...ids] : [session.model.startId]]);
       let kept = [0, 1, 2];
       const { decoding, scores } = await Decoding.start(session, inputs, { kind: 'logits' });
       let { logits } = scores;

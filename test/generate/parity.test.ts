@@ -26,7 +26,9 @@ function compare(
 const runtime = await createNodeRuntime({ threads: 1, spinning: false });
 const cases = new Map(
   await Promise.all(
-    ['transformer', 'marian', 'gpt2'].map(async (name) => [name, await parityCase(name, runtime)] as const),
+    ['transformer', 'marian', 'gpt2', 't5-v1.0', 'bart', 'llama'].map(
+      async (name) => [name, await parityCase(name, runtime)] as const,
+    ),
   ),
 );
 afterAll(() => runtime[Symbol.asyncDispose]());

@@ -5,7 +5,7 @@ import { loadStrict } from '../../src/checkpoint/loadStrict.ts';
 import { nodeStorage } from '../../src/checkpoint/storage.node.ts';
 import type { GenerateOptions } from '../../src/generate/options.ts';
 import { GenerationSession } from '../../src/generate/session.ts';
-import type { Model } from '../../src/models/model.ts';
+import type { GenerativeModel } from '../../src/models/model.ts';
 import { parseModel } from '../../src/models/registry.ts';
 import { Trace } from '../../src/nn/scope.ts';
 import { input } from '../../src/ops/leaf.ts';
@@ -31,7 +31,7 @@ interface ExpectedGeneration {
 }
 
 export interface ParityCase {
-  readonly model: Model;
+  readonly model: GenerativeModel;
   readonly session: GenerationSession;
   readonly inputs: number[][];
   readonly runs: readonly {
@@ -92,7 +92,7 @@ function optionsOf(args: ExpectedRun['args']): GenerateOptions {
   return { ...Object.fromEntries(entries), ...(beams > 1 && { numReturn: beams }) };
 }
 
-function declare(model: Model, trace: Trace): void {
+function declare(model: GenerativeModel, trace: Trace): void {
   const ids = input('ids', 'int32', [1, 2]);
   if (model.kind === 'causal') model.logits(trace.root, model.forward(trace.root, { ids }).rows);
   else {

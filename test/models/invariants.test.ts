@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { symbol } from '../../src/base/dim.ts';
 import { float32, type HostTensor, int32 } from '../../src/base/tensor.ts';
-import type { CausalModel } from '../../src/models/model.ts';
+import type { CausalModel, Model } from '../../src/models/model.ts';
 import { Trace } from '../../src/nn/scope.ts';
 import { input } from '../../src/ops/leaf.ts';
 import { reshape } from '../../src/ops/shape.ts';
@@ -16,7 +16,8 @@ import { lossInputs, lossRunner, randomRows, type TestModel, testModels } from '
  * Two ways to the same number differ by rounding only: sums of tens of terms in another order, with or without fused
  * kernels. One rounding is 6e-8 of a value; what dozens of operators make of it stays below these limits, half of what
  * fixtures/parity/README.md allows, and a defect does not. They are relative to the largest element of a tensor. The
- * gradient of a key bias is exactly 0 and only rounding: it adds the same to all scores of a query.
+ * gradient of a key bias is exactly 0 and only rounding: it adds the same to all scores of a query,
+ * where keys do not turn with their positions as Llama's do.
  */
 const limits = { output: 5e-6, gradient: 5e-5, zero: 1e-5 };
 
@@ -44,7 +45,7 @@ describe.each(await testModels())('$name', (subject) => {
     const some = await run(padded);
     const more = await run(lossInputs(model, rows, 17, 13));
     expect(difference(more['loss']!, some['loss']!)).toBeLessThan(limits.output);
-    compareGradients(more, some);
+    compareGradients(model, more, some);
   });
 
   it('gives the same when every named value is fetched', async () => {
@@ -53,7 +54,7 @@ describe.each(await testModels())('$name', (subject) => {
     expect(Object.keys(all).length).toBeGreaterThan(Object.keys(none).length + 20);
     expect(difference(all['loss']!, none['loss']!)).toBeLessThan(limits.output);
     expect(difference(all['logits']!, none['logits']!)).toBeLessThan(limits.output);
-    compareGradients(all, none);
+    compareGradients(model, all, none);
   });
 
   it('gives the same on ONNX Runtime and on the reference evaluator: all named values, all gradients', async () => {
@@ -62,7 +63,7 @@ describe.each(await testModels())('$name', (subject) => {
       if (!name.startsWith('gradient.'))
         expect([name, difference(a[name]!, b[name]!) < limits.output]).toEqual([name, true]);
     }
-    compareGradients(a, b);
+    compareGradients(model, a, b);
   });
 
   it('is the same, bit for bit, after it was saved and loaded', async () => {
@@ -101,20 +102,21 @@ async function leftPadded({ model, arena }: TestModel, feeds: Tensors): Promise<
   const trace = new Trace();
   const inputs = ['ids', 'mask', 'positions'].map((name) => input(name, 'int32', [symbol('B'), symbol('T')]));
   const [ids, mask, positions] = inputs as [(typeof inputs)[0], (typeof inputs)[0], (typeof inputs)[0]];
-  const { rows, batch, length } = (model as CausalModel).forward(trace.root, { ids, mask, positions });
-  const logits = reshape(model.logits(trace.root, rows), [batch, length, model.vocabSize]);
+  const causal = model as CausalModel;
+  const { rows, batch, length } = causal.forward(trace.root, { ids, mask, positions });
+  const logits = reshape(causal.logits(trace.root, rows), [batch, length, model.vocabSize]);
   using program = await runtime.compile(trace.graph({ logits }));
   const needed = Object.fromEntries(program.feeds.map((name) => [name, feeds[name] ?? arena.tensors[name]!]));
   const [found] = await runtime.run([{ program, feeds: needed }]);
   return found!['logits']!;
 }
 
-function compareGradients(actual: Tensors, expected: Tensors): void {
+function compareGradients({ family }: Model, actual: Tensors, expected: Tensors): void {
   const names = Object.keys(expected).filter((name) => name.startsWith('gradient.'));
   expect(names.length).toBeGreaterThan(10);
   const isRight = (name: string): boolean => {
     const [a, b] = [actual[name]!, expected[name]!];
-    if (!name.endsWith('.k.bias')) return difference(a, b) < limits.gradient;
+    if (family === 'llama' || !name.endsWith('.k.bias')) return difference(a, b) < limits.gradient;
     return [a, b].every(({ data }) => data.every((x) => Math.abs(x) < limits.zero));
   };
   const wrong = names.filter((name) => !isRight(name));

@@ -57,6 +57,27 @@ const gpt2 = {
   bos_token_id: 0,
   eos_token_id: 0,
 };
+const t5 = {
+  model_type: 't5',
+  vocab_size: 50,
+  d_model: 24,
+  d_kv: 6,
+  d_ff: 32,
+  num_layers: 1,
+  num_decoder_layers: 2,
+  num_heads: 3,
+};
+const bart = { ...marian, model_type: 'bart', vocab_size: 50 };
+const llama = {
+  model_type: 'llama',
+  vocab_size: 40,
+  hidden_size: 24,
+  intermediate_size: 32,
+  num_hidden_layers: 2,
+  num_attention_heads: 4,
+  num_key_value_heads: 2,
+  max_position_embeddings: 32,
+};
 const variants: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   'transformer, pre-norm, learned positions, two tables': {
     ...transformer,
@@ -74,15 +95,41 @@ const variants: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
     tie_word_embeddings: false,
     scale_attn_by_inverse_layer_idx: true,
   },
+  't5, gated, two tables, few buckets': {
+    ...t5,
+    feed_forward_proj: 'gated-gelu',
+    tie_word_embeddings: false,
+    relative_attention_num_buckets: 6,
+    relative_attention_max_distance: 5,
+  },
+  'bart, three tables, scaled': { ...bart, tie_word_embeddings: false, scale_embedding: true },
+  'llama, multi-query, tied, biases, llama3': {
+    ...llama,
+    num_key_value_heads: 1,
+    head_dim: 8,
+    tie_word_embeddings: true,
+    attention_bias: true,
+    mlp_bias: true,
+    rope_parameters: {
+      rope_type: 'llama3',
+      rope_theta: 1000,
+      factor: 8,
+      low_freq_factor: 1,
+      high_freq_factor: 4,
+      original_max_position_embeddings: 16,
+    },
+  },
 };
 
 /** The models of the parity fixtures, and of each family some variants with random weights of which every one matters. */
 export async function testModels(): Promise<TestModel[]> {
-  const fixtures = ['transformer', 'marian', 'gpt2'].map(async (name): Promise<TestModel> => {
-    const folder = join(import.meta.dirname, '../../fixtures/parity', name);
-    const { model, arena } = await loadPretrained(nodeStorage(folder));
-    return { name, model, arena };
-  });
+  const fixtures = ['transformer', 'marian', 'gpt2', 't5-v1.0', 'bart', 'llama'].map(
+    async (name): Promise<TestModel> => {
+      const folder = join(import.meta.dirname, '../../fixtures/parity', name);
+      const { model, arena } = await loadPretrained(nodeStorage(folder));
+      return { name, model, arena };
+    },
+  );
   const random = Object.entries(variants).map(([name, config]) => ({ name, ...randomModel(name, config) }));
   return [...(await Promise.all(fixtures)), ...random];
 }
@@ -109,7 +156,7 @@ export function randomRows(model: Model, sources: readonly number[], targets: re
     lengths.map((length, i) =>
       Array.from(uniform01(deriveSeed(2, label, i), length), (u) => 3 + Math.floor(u * (vocabulary - 4))),
     );
-  const vocabulary = model.kind === 'causal' ? model.vocabSize : model.sourceVocabSize;
+  const vocabulary = model.kind === 'encoder-decoder' ? model.sourceVocabSize : model.vocabSize;
   return { sources: draw('source', sources, vocabulary), targets: draw('target', targets, model.vocabSize) };
 }
 

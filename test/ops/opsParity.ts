@@ -5,15 +5,16 @@ import { float32, type HostTensor } from '../../src/base/tensor.ts';
 import { openSafetensors, readHostTensor } from '../../src/checkpoint/safetensors.ts';
 import { nodeStorage } from '../../src/checkpoint/storage.node.ts';
 import type { Value } from '../../src/graph/value.ts';
+import { rotate, rotation } from '../../src/nn/rope.ts';
 import { gelu, relu, silu } from '../../src/ops/activation.ts';
-import { add, cast, div, equal, greaterEqual, mul, neg, not, sigmoid, tanh, where } from '../../src/ops/elementwise.ts';
+import { add, cast, div, equal, greaterEqual, mul, not, sigmoid, tanh, where } from '../../src/ops/elementwise.ts';
 import { gather } from '../../src/ops/gather.ts';
 import { constant, input, intConstant, iota, scalarConstant } from '../../src/ops/leaf.ts';
 import { crossEntropy } from '../../src/ops/loss.ts';
 import { matmul } from '../../src/ops/matmul.ts';
 import { layerNorm, rmsNorm } from '../../src/ops/norm.ts';
 import { sum } from '../../src/ops/reduce.ts';
-import { concat, expand, reshape, slice, split, transpose } from '../../src/ops/shape.ts';
+import { reshape, split, transpose } from '../../src/ops/shape.ts';
 import { logSoftmax, softmax } from '../../src/ops/softmax.ts';
 import type { Runtime, Tensors } from '../../src/runtime/runtime.ts';
 
@@ -81,21 +82,6 @@ function sinusoids(length: number, width: number): HostTensor {
   );
 }
 
-/** x cos(φ) + rotate_half(x) sin(φ) with φ(p, i) = p / θ^(2i/K) for i and i + K/2; x [B, H, T, K], positions [B, T]. */
-function rotate(x: Value, positions: HostTensor, theta: number): Value {
-  const [batch, , length, size] = x.shape as [number, number, number, number];
-  const half = size / 2;
-  const table = (f: (angle: number) => number): Value => {
-    const values = Float32Array.from({ length: batch * length * size }, (_, at) => {
-      const column = at % size;
-      return f(positions.data[(at - column) / size]! / theta ** ((2 * (column % half)) / size));
-    });
-    return constant(float32([batch, 1, length, size], values));
-  };
-  const turned = concat([neg(slice(x, -1, half, size)), slice(x, -1, 0, half)], -1);
-  return add(mul(x, table(Math.cos)), mul(turned, table(Math.sin)));
-}
-
 const ofX =
   (f: (x: Value) => Value): Expression =>
   ({ x }) => ({ out: f(x!) });
@@ -147,13 +133,11 @@ const expressions: Readonly<Record<string, Expression>> = {
   quick_gelu: ofX((x) => mul(x, sigmoid(mul(x, scalarConstant(1.702))))),
   cross_entropy_smoothing_EPSILON: meanCrossEntropy,
   softmax_large: ({ x }) => ({ softmax: softmax(x!), log_softmax: logSoftmax(x!) }),
-  rope: ({ x, pos }, { inputs, what }) => ({
-    // The positions are constants of the tables; the product with 0 keeps them an input.
-    out: add(
-      rotate(x!, inputs['pos']!, numberIn(what, /theta ([\de.+]+)/)),
-      expand(mul(sum(cast(pos!, 'float32'), [0, 1]), scalarConstant(0)), x!.shape),
-    ),
-  }),
+  rope: ({ x, pos }, { what }) => {
+    const headSize = x!.shape.at(-1) as number;
+    const theta = numberIn(what, /theta ([\de.+]+)/);
+    return { out: rotate(x!, rotation(pos!, { headSize, theta, scaling: { kind: 'none' } })) };
+  },
 };
 
 function expressionOf(name: string): Expression {

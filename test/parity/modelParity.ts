@@ -3,14 +3,14 @@ import { type HostTensor, int32, scalar } from '../../src/base/tensor.ts';
 import { nodeStorage } from '../../src/checkpoint/storage.node.ts';
 import { toCheckpoint } from '../../src/checkpoint/toCheckpoint.ts';
 import { findValue, type Graph } from '../../src/graph/graph.ts';
-import type { CausalModel, Model } from '../../src/models/model.ts';
+import type { CausalModel, EncoderModel, Model } from '../../src/models/model.ts';
 import type { ParameterArena } from '../../src/nn/parameterArena.ts';
 import { Trace } from '../../src/nn/scope.ts';
 import { input } from '../../src/ops/leaf.ts';
 import { reshape } from '../../src/ops/shape.ts';
 import { loadPretrained } from '../../src/pretrained/pretrained.ts';
 import type { Runtime, Tensors } from '../../src/runtime/runtime.ts';
-import { traceLoss } from '../../src/train/objectives.ts';
+import { lossScales, traceHead, traceLoss } from '../../src/train/objectives.ts';
 import { lossAndGradients } from '../../src/train/trainStep.ts';
 import { limits, type Measure, maxAbs, relative, relativeToMax } from './measure.ts';
 import { type ParityCase, readJson, readTensors, under } from './parityCase.ts';
@@ -22,13 +22,13 @@ export async function forwardAndGradients(runtime: Runtime, { folder }: ParityCa
   const info = await readJson(folder, 'expected.json');
   const inputs = under(expected, 'input.');
   const outputs = under(expected, 'output.');
-  const { graph } = traceLoss(model, { training: false, smoothing: 0, padded: inputs.has('attention_mask') });
+  const graph = caseGraph(model, inputs);
   const names = valueNames([...outputs.keys()]);
   const found = await runOnce(
     runtime,
     {
       outputs: {
-        ...lossAndGradients(graph, arena).outputs,
+        ...(graph.outputs['loss'] && lossAndGradients(graph, arena).outputs),
         ...Object.fromEntries([...names.values()].map((name) => [name, findValue(graph, name)])),
       },
       names: graph.names,
@@ -50,6 +50,17 @@ export async function forwardAndGradients(runtime: Runtime, { folder }: ParityCa
   return [...measures, ...(await compareGradients(model, arena, found, under(expected, 'grad.'), zero))];
 }
 
+/** The loss of the case's batch, or, of a model without a head, the pass alone. */
+function caseGraph(model: Model, inputs: ReadonlyMap<string, HostTensor>): Graph {
+  const options = { padded: inputs.has('attention_mask'), segments: inputs.has('token_type_ids') };
+  if (model.kind !== 'encoder' || model.head.loss) {
+    return traceLoss(model, { training: false, smoothing: 0, ...options }).graph;
+  }
+  const trace = new Trace();
+  traceHead(trace, model, options);
+  return trace.graph({});
+}
+
 /** Under the checkpoint's names and in its layouts, tied weights once, as the reference stores them. */
 async function compareGradients(
   model: Model,
@@ -62,6 +73,8 @@ async function compareGradients(
   const names = new Set([...own.keys(), ...expected.keys()]);
   return [...names].map((name): Measure => {
     const [a, b] = [own.get(name), expected.get(name)];
+    // a parameter of the reference on which nothing depends
+    if (!a && b && maxAbs(b.data) === 0) return { kind: 'gradients', name, difference: 0, limit: 0 };
     if (!a || !b) {
       const absent = a ? 'not in the reference' : 'not in the model';
       return { kind: 'gradients', name: `${name} (${absent})`, difference: Number.POSITIVE_INFINITY, limit: 0 };
@@ -109,6 +122,7 @@ export function lossInputs(
   batch: ReadonlyMap<string, HostTensor>,
   targetTokens?: number,
 ): Record<string, HostTensor> {
+  if (model.kind === 'encoder') return encoderInputs(model, batch, targetTokens === undefined);
   const labels = model.kind === 'causal' ? nextTokens(batch.get('labels')!) : batch.get('labels')!;
   const mask = batch.get('attention_mask');
   return {
@@ -118,6 +132,28 @@ export function lossInputs(
     labels,
     ...(targetTokens === undefined && { lossScale: scalar(1 / countLabels(labels)) }),
   };
+}
+
+const encoderInputNames: Readonly<Record<string, string>> = {
+  input_ids: 'inputIds',
+  attention_mask: 'attentionMask',
+  token_type_ids: 'segments',
+  labels: 'labels',
+  next_sentence_label: 'sentenceLabels',
+  sentence_order_label: 'sentenceLabels',
+  start_positions: 'startPositions',
+  end_positions: 'endPositions',
+};
+
+function encoderInputs(
+  model: EncoderModel,
+  batch: ReadonlyMap<string, HostTensor>,
+  isMean: boolean,
+): Record<string, HostTensor> {
+  const inputs = Object.fromEntries([...batch].map(([name, tensor]) => [encoderInputNames[name]!, tensor]));
+  if (!isMean || !model.head.loss) return inputs;
+  const scales = Object.entries(lossScales(model, [inputs])).map(([name, value]) => [name, scalar(value)]);
+  return { ...inputs, ...Object.fromEntries(scales) };
 }
 
 export function countLabels({ data }: HostTensor): number {
@@ -174,6 +210,15 @@ export async function runOnce(runtime: Runtime, graph: Graph, feeds: Tensors): P
   return outputs!;
 }
 
+const headOutputs: Readonly<Record<string, string>> = {
+  prediction_logits: 'predictionLogits',
+  seq_relationship_logits: 'sentenceLogits',
+  sop_logits: 'sentenceLogits',
+  start_logits: 'startLogits',
+  end_logits: 'endLogits',
+  pooler_output: 'pooled',
+};
+
 /** The reference's outputs by our names. Hidden state 0 is the embedding, the last one comes after the final norm. */
 function valueNames(outputs: readonly string[]): Map<string, string> {
   const names = new Map<string, string>();
@@ -183,6 +228,7 @@ function valueNames(outputs: readonly string[]): Map<string, string> {
 
 function valueName(output: string, all: readonly string[]): string {
   if (output === 'loss' || output === 'logits') return output;
+  if (headOutputs[output]) return headOutputs[output];
   const found = /^(?:(encoder|decoder|cross)_)?(hidden_states|attentions|last_hidden_state)(?:\.(\d+))?$/.exec(output);
   if (!found) throw new Error(`output ${output} has no name in our models`);
   const [, side, kind, index] = found;
@@ -197,7 +243,7 @@ function valueName(output: string, all: readonly string[]): string {
 }
 
 function kindOf(output: string): Measure['kind'] {
-  if (output === 'logits') return 'logits';
+  if (output.endsWith('logits')) return 'logits';
   return output.includes('attentions') ? 'attentions' : 'hidden states';
 }
 

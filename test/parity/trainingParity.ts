@@ -3,7 +3,7 @@ import type { Model } from '../../src/models/model.ts';
 import type { ParameterArena } from '../../src/nn/parameterArena.ts';
 import { loadPretrained } from '../../src/pretrained/pretrained.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
-import { traceLoss } from '../../src/train/objectives.ts';
+import { lossScales, traceLoss } from '../../src/train/objectives.ts';
 import type { OptimizerConfig } from '../../src/train/optimizer.ts';
 import { learningRate } from '../../src/train/schedule.ts';
 import { TrainStep } from '../../src/train/trainStep.ts';
@@ -26,7 +26,8 @@ export async function trainingRun(runtime: Runtime, { folder }: ParityCase, run:
   const logged = info['steps'] as LoggedStep[];
   const batches = logged.map((_, t) => microBatches(tensors, t));
   // the reference trains with all dropout at 0, whatever the configuration says
-  const { graph } = traceLoss(model, { training: false, smoothing: smoothingOf(info), padded: true });
+  const segments = batches[0]![0]!.has('token_type_ids');
+  const { graph } = traceLoss(model, { training: false, smoothing: smoothingOf(info), padded: true, segments });
   const options = { optimizer: optimizerOf(info), clipNorm: clipNormOf(info) };
   const step = await TrainStep.create(runtime, graph, arena, options);
   const measures: Measure[] = [...(await decayGroups(model, arena, info)), ...schedule(model, info, logged)];
@@ -34,7 +35,12 @@ export async function trainingRun(runtime: Runtime, { folder }: ParityCase, run:
     const micros = batches[t]!.map((batch) => lossInputs(model, batch, log.target_tokens));
     const counted = micros.reduce((sum, { labels }) => sum + countLabels(labels!), 0);
     if (counted !== log.target_tokens) throw new Error(`${run}: step ${t} has ${counted} target tokens`);
-    const result = await step.run({ micros, targetTokens: log.target_tokens, learningRate: log.lr });
+    const result = await step.run({
+      micros,
+      targetTokens: log.target_tokens,
+      learningRate: log.lr,
+      ...(model.kind === 'encoder' && { scales: lossScales(model, micros) }),
+    });
     measures.push(
       trained(`${run}: loss of step ${t}`, relative(result.loss, log.loss), limits.step),
       trained(`${run}: grad_norm of step ${t}`, relative(result.gradientNorm, log.grad_norm), limits.step),

@@ -102,7 +102,11 @@ describe('loadTokenizer', () => {
     ['tokenizer.json', { ...json, pre_tokenizer: { type: 'Unheard' } }, {}],
     ['tokenizer.json: model.dropout', { ...json, model: { ...json.model, dropout: 0.1 } }, {}],
     ['tokenizer.json: added_tokens', { ...json, added_tokens: [{ ...json.added_tokens[0], single_word: true }] }, {}],
-    ['tokenizer.json: normalizer', { ...json, normalizer: { type: 'Precompiled', precompiled_charsmap: 'AAAA' } }, {}],
+    [
+      'tokenizer.json: normalizer.precompiled_charsmap',
+      { ...json, normalizer: { type: 'Precompiled', precompiled_charsmap: 'AAAA' } },
+      {},
+    ],
     ['tokenizer_config.json: bos_token', json, { bos_token: '<s>' }],
   ])('refuses what it would encode wrongly: %s', (where, file, config) => {
     expect(() => loadTokenizer(file, config)).toThrow(

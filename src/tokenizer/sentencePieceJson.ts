@@ -1,0 +1,143 @@
+import { QkvError } from '../base/errors.ts';
+import { metaspace } from './preTokenPatterns.ts';
+import type { SentencePieceModel } from './sentencePieceModel.ts';
+import { addedToken, template } from './vocabularyJson.ts';
+
+// Node and browsers have it; it does not belong to the language, whose library alone the types here know.
+declare const btoa: (bytes: string) => string;
+
+type Json = Readonly<Record<string, unknown>>;
+
+export interface SentencePieceOptions {
+  /** Tokens put before and after a text. */
+  readonly before?: readonly string[];
+  readonly after?: readonly string[];
+  /** Normalisers of `tokenizer.json` that come before the model's own. */
+  readonly normalizers?: readonly Json[];
+  /** Tokens behind those of the model, in the order of their ids (T5's `<extra_id_99>` to `<extra_id_0>`). */
+  readonly extraTokens?: readonly string[];
+}
+
+/** A SentencePiece model as the object that `tokenizer.json` holds, with the model's own normaliser and the ids of its pieces. */
+export function sentencePieceJson(model: SentencePieceModel, options: SentencePieceOptions = {}): Json {
+  const { before = [], after = [], normalizers = [], extraTokens = [] } = options;
+  const ids = new Map<string, number>();
+  for (const [id, { text }] of model.pieces.entries()) {
+    if (ids.has(text)) throw fault(`the piece ${JSON.stringify(text)} twice`, 'every piece once');
+    ids.set(text, id);
+  }
+  for (const token of extraTokens) ids.set(token, ids.size);
+  const unknown = model.pieces.findIndex(({ type }) => type === 'unknown');
+  if (unknown < 0) throw fault('no piece for the unknown', 'one');
+  const special = [
+    ...model.pieces.flatMap(({ text, type }, id) =>
+      type === 'control' || type === 'unknown' ? [addedToken(text, id, true)] : [],
+    ),
+    ...extraTokens.map((token) => addedToken(token, ids.get(token)!, true)),
+  ];
+  // Spaces that the character map makes count, so they are removed after it.
+  const spaces: Json[] = model.removeExtraWhitespaces
+    ? [replace({ Regex: '^ +| +$' }, ''), replace({ Regex: ' {2,}' }, ' ')]
+    : [];
+  const prefix: Json[] = model.addDummyPrefix ? [{ type: 'Prepend', prepend: metaspace }] : [];
+  const charsmap: Json[] =
+    model.charsmap.length > 0 ? [{ type: 'Precompiled', precompiled_charsmap: toBase64(model.charsmap) }] : [];
+  const isUnigram = model.kind === 'unigram';
+  // No piece reaches over a space, so that words can be encoded one by one, and remembered.
+  const isByWord = isUnigram && model.pieces.every(({ text }) => !text.includes(metaspace, 1));
+  return {
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: special,
+    normalizer: {
+      type: 'Sequence',
+      normalizers: [...normalizers, ...charsmap, ...spaces, ...prefix, replace({ String: ' ' }, metaspace)],
+    },
+    pre_tokenizer: isByWord ? { type: 'Metaspace', replacement: metaspace, prepend_scheme: 'never', split: true } : null,
+    post_processor: template(before, after, (token) => idOf(ids, token)),
+    decoder: {
+      type: 'Sequence',
+      decoders: [
+        replace({ String: metaspace }, ' '),
+        { type: 'ByteFallback' },
+        { type: 'Fuse' },
+        ...(model.addDummyPrefix ? [{ type: 'Strip', content: ' ', start: 1, stop: 0 }] : []),
+      ],
+    },
+    model: isUnigram ? unigram(model, unknown, extraTokens) : bpe(model, unknown, ids),
+  };
+}
+
+function idOf(ids: ReadonlyMap<string, number>, token: string): number {
+  const id = ids.get(token);
+  if (id === undefined) throw fault(`no piece ${JSON.stringify(token)}`, 'it, to be put around a text');
+  return id;
+}
+
+function unigram(model: SentencePieceModel, unknown: number, extraTokens: readonly string[]): Json {
+  const highest = model.pieces.reduce(
+    (max, { type, score }) => (type === 'normal' ? Math.max(max, score) : max),
+    Number.NEGATIVE_INFINITY,
+  );
+  const vocab = model.pieces.map(({ text, score, type }) => {
+    // SentencePiece's bonus, so that a piece that the user defined always wins.
+    if (type === 'userDefined') return [text, new TextEncoder().encode(text).length * highest - 0.1];
+    return [text, type === 'normal' ? score : 0];
+  });
+  return {
+    type: 'Unigram',
+    unk_id: unknown,
+    vocab: [...vocab, ...extraTokens.map((token) => [token, 0])],
+    byte_fallback: model.byteFallback,
+  };
+}
+declare const TextEncoder: new () => { encode(text: string): Uint8Array };
+
+/**
+ * SentencePiece joins the two neighbours that make the piece of the highest score; a list of merges says the same where it
+ * has every split of every piece, by score.
+ */
+function bpe(model: SentencePieceModel, unknown: number, ids: ReadonlyMap<string, number>): Json {
+  const mergeable = new Map(
+    model.pieces.flatMap(({ text, type }, id) => (type === 'normal' ? ([[text, id]] as const) : [])),
+  );
+  const merges: { left: string; right: string; score: number; leftId: number; rightId: number }[] = [];
+  for (const [text, id] of mergeable) {
+    const chars = Array.from(text);
+    for (let at = 1; at < chars.length; at++) {
+      const left = chars.slice(0, at).join('');
+      const right = text.slice(left.length);
+      const [leftId, rightId] = [mergeable.get(left), mergeable.get(right)];
+      if (leftId === undefined || rightId === undefined) continue;
+      merges.push({ left, right, score: model.pieces[id]!.score, leftId, rightId });
+    }
+  }
+  merges.sort((a, b) => b.score - a.score || a.leftId - b.leftId || a.rightId - b.rightId);
+  return {
+    type: 'BPE',
+    dropout: null,
+    unk_token: model.pieces[unknown]!.text,
+    continuing_subword_prefix: null,
+    end_of_word_suffix: null,
+    fuse_unk: true,
+    byte_fallback: model.byteFallback,
+    ignore_merges: false,
+    vocab: Object.fromEntries(ids),
+    merges: merges.map(({ left, right }) => [left, right]),
+  };
+}
+
+function replace(pattern: Json, content: string): Json {
+  return { type: 'Replace', pattern, content };
+}
+
+function toBase64(bytes: Uint8Array): string {
+  let text = '';
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return btoa(text);
+}
+
+function fault(got: string, expected: string): QkvError {
+  return new QkvError('tokenizer', { where: 'SentencePiece model', got, expected });
+}

@@ -1,0 +1,163 @@
+import { QkvError } from '../base/errors.ts';
+import type { AddedTokenJson } from './tokenizerJson.ts';
+
+type Json = Readonly<Record<string, unknown>>;
+
+const frame = { version: '1.0', truncation: null, padding: null } as const;
+
+export function addedToken(content: string, id: number, special: boolean, lstrip = false): AddedTokenJson {
+  return { id, content, single_word: false, lstrip, rstrip: false, normalized: false, special };
+}
+
+/** A post-processor that puts tokens around a text (and around both of a pair); null for none. */
+export function template(before: readonly string[], after: readonly string[], idOf: (token: string) => number): Json | null {
+  const tokens = [...new Set([...before, ...after])];
+  if (tokens.length === 0) return null;
+  const special = (type: number) => (id: string) => ({ SpecialToken: { id, type_id: type } });
+  const single = [...before.map(special(0)), { Sequence: { id: 'A', type_id: 0 } }, ...after.map(special(0))];
+  return {
+    type: 'TemplateProcessing',
+    single,
+    pair: [...single, { Sequence: { id: 'B', type_id: 1 } }, ...after.map(special(1))],
+    special_tokens: Object.fromEntries(tokens.map((id) => [id, { id, ids: [idOf(id)], tokens: [id] }])),
+  };
+}
+
+/**
+ * BERT's `vocab.txt` (a token a line, its id the number of the line) with the settings of its `tokenizer_config.json`, as the
+ * object that `tokenizer.json` holds.
+ */
+export function wordPieceJson(vocabText: string, config: Json = {}): Json {
+  const tokens = vocabText.split(/\r?\n/);
+  if (tokens.at(-1) === '') tokens.pop();
+  const vocab: Record<string, number> = Object.create(null);
+  tokens.forEach((token, id) => {
+    vocab[token] = id; // as in Python, of equal lines the last counts
+  });
+  const flag = (name: string, otherwise: boolean | null): boolean | null => {
+    const value = config[name] ?? otherwise;
+    if (value !== null && typeof value !== 'boolean') throw badConfig(name, value, 'true or false');
+    return value;
+  };
+  const role = (name: string, otherwise: string): string => {
+    const token = roleToken(config, name) ?? otherwise;
+    if (!(token in vocab)) throw badConfig(name, token, 'a token of vocab.txt');
+    return token;
+  };
+  const [unk, cls, sep] = [role('unk_token', '[UNK]'), role('cls_token', '[CLS]'), role('sep_token', '[SEP]')];
+  const others = [
+    roleToken(config, 'pad_token') ?? '[PAD]',
+    roleToken(config, 'mask_token') ?? '[MASK]',
+  ].filter((token) => token in vocab);
+  return {
+    ...frame,
+    added_tokens: [...new Set([unk, cls, sep, ...others])]
+      .map((token) => addedToken(token, vocab[token]!, true))
+      .sort((a, b) => a.id - b.id),
+    normalizer: {
+      type: 'BertNormalizer',
+      clean_text: true,
+      handle_chinese_chars: flag('tokenize_chinese_chars', true),
+      strip_accents: flag('strip_accents', null),
+      lowercase: flag('do_lower_case', true),
+    },
+    pre_tokenizer: { type: 'BertPreTokenizer' },
+    post_processor: template([cls], [sep], (token) => vocab[token]!),
+    decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
+    model: {
+      type: 'WordPiece',
+      unk_token: unk,
+      continuing_subword_prefix: '##',
+      max_input_chars_per_word: 100,
+      vocab: { ...vocab },
+    },
+  };
+}
+
+/**
+ * `vocab.json` and `merges.txt` of a byte-level vocabulary, as the object that `tokenizer.json` holds. A vocabulary with `<s>` and
+ * `</s>` is RoBERTa's or BART's and puts them around a text; one with `<|endoftext|>` is GPT-2's and adds nothing.
+ */
+export function byteLevelBpeJson(vocabJson: unknown, mergesText: string, config: Json = {}): Json {
+  if (!isObject(vocabJson) || !Object.values(vocabJson).every((id) => Number.isSafeInteger(id) && (id as number) >= 0)) {
+    throw new QkvError('tokenizer', { where: 'vocab.json', expected: 'an object of tokens and their ids' });
+  }
+  const vocab = vocabJson as Readonly<Record<string, number>>;
+  const merges = mergesText
+    .split(/\r?\n/)
+    .filter((line, i) => line !== '' && !(i === 0 && line.startsWith('#version')))
+    .map((line, i) => {
+      const pair = line.split(' ');
+      if (pair.length !== 2 || !pair.every((token) => Object.hasOwn(vocab, token)) || !Object.hasOwn(vocab, pair.join(''))) {
+        throw new QkvError('tokenizer', {
+          where: `merges.txt: merge ${i + 1}`,
+          got: JSON.stringify(line.slice(0, 100)),
+          expected: 'two tokens of vocab.json that make a third',
+        });
+      }
+      return pair;
+    });
+  const has = (token: string): boolean => Object.hasOwn(vocab, token);
+  const isRoberta = has('<s>') && has('</s>');
+  const defaults: Readonly<Record<string, string>> = isRoberta
+    ? { bos_token: '<s>', pad_token: '<pad>', eos_token: '</s>', unk_token: '<unk>', mask_token: '<mask>' }
+    : { bos_token: '<|endoftext|>', eos_token: '<|endoftext|>' };
+  const special = new Set<string>();
+  for (const name of ['bos_token', 'pad_token', 'eos_token', 'unk_token', 'cls_token', 'sep_token', 'mask_token']) {
+    const token = roleToken(config, name) ?? defaults[name];
+    if (token !== undefined && has(token)) special.add(token);
+  }
+  const prefixSpace = config['add_prefix_space'] ?? false;
+  if (typeof prefixSpace !== 'boolean') throw badConfig('add_prefix_space', prefixSpace, 'true or false');
+  const byteLevel = { type: 'ByteLevel', add_prefix_space: prefixSpace, trim_offsets: true, use_regex: true };
+  const cls = roleToken(config, 'cls_token') ?? '<s>';
+  const sep = roleToken(config, 'sep_token') ?? '</s>';
+  return {
+    ...frame,
+    added_tokens: [...special]
+      // RoBERTa's mask takes the space before it, so that it stands for a word.
+      .map((token) => addedToken(token, vocab[token]!, true, isRoberta && token === '<mask>'))
+      .sort((a, b) => a.id - b.id),
+    normalizer: null,
+    pre_tokenizer: byteLevel,
+    post_processor: isRoberta
+      ? {
+          type: 'RobertaProcessing',
+          sep: [sep, vocab[sep]],
+          cls: [cls, vocab[cls]],
+          trim_offsets: true,
+          add_prefix_space: prefixSpace,
+        }
+      : byteLevel,
+    decoder: byteLevel,
+    model: {
+      type: 'BPE',
+      dropout: null,
+      unk_token: null,
+      continuing_subword_prefix: '',
+      end_of_word_suffix: '',
+      fuse_unk: false,
+      byte_fallback: false,
+      ignore_merges: false,
+      vocab,
+      merges,
+    },
+  };
+}
+
+/** A special token of `tokenizer_config.json`: its text, or an object with `content`. */
+export function roleToken(config: Json, name: string): string | undefined {
+  const value = config[name];
+  const token = isObject(value) ? value['content'] : value;
+  if (token === undefined || token === null) return undefined;
+  if (typeof token !== 'string') throw badConfig(name, token, 'a token');
+  return token;
+}
+
+function badConfig(name: string, got: unknown, expected: string): QkvError {
+  return new QkvError('tokenizer', { where: `tokenizer_config.json: ${name}`, got: JSON.stringify(got), expected });
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
