@@ -1,16 +1,16 @@
-import { QkvError } from '../base/errors.ts';
 import { type JsonObject, openCheckpoint, saveCheckpoint } from '../checkpoint/checkpoint.ts';
 import { loadStrictInto, type StrictLoad } from '../checkpoint/loadStrict.ts';
 import type { Storage } from '../checkpoint/storage.ts';
 import { toCheckpoint } from '../checkpoint/toCheckpoint.ts';
-import { decodeUtf8, encodeUtf8 } from '../checkpoint/utf8.ts';
+import { encodeUtf8 } from '../checkpoint/utf8.ts';
 import { declarationsOf } from '../models/declarations.ts';
 import type { HeadName } from '../models/encoderHead.ts';
 import type { Model } from '../models/model.ts';
 import { parseModel } from '../models/registry.ts';
 import { ParameterArena } from '../nn/parameterArena.ts';
-import { loadTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
+import { openTokenizer } from './openTokenizer.ts';
 
 /** A model folder in memory: what runs, what it was trained to, and how text becomes ids. */
 export interface Pretrained {
@@ -41,7 +41,7 @@ export async function loadPretrained(
   const ignored = await loadStrictInto(model.keyMap, checkpoint.tensors, arena.placements, (path, values) => {
     (arena.tensors[path]!.data as Float32Array).set(values);
   });
-  const tokenizer = await openTokenizer(storage);
+  const tokenizer = await openTokenizer(storage, checkpoint.config);
   return {
     location: storage.location,
     model,
@@ -50,27 +50,6 @@ export async function loadPretrained(
     generationConfig: checkpoint.generationConfig,
     ignored,
   };
-}
-
-async function openTokenizer(storage: Storage): Promise<Tokenizer | undefined> {
-  const names = await storage.list();
-  if (!names.includes('tokenizer.json')) return undefined;
-  const config = names.includes('tokenizer_config.json') ? await readJson(storage, 'tokenizer_config.json') : {};
-  return loadTokenizer(await readJson(storage, 'tokenizer.json'), config);
-}
-
-async function readJson(storage: Storage, name: string): Promise<unknown> {
-  const bytes = await storage.read(name, 0, await storage.size(name));
-  try {
-    return JSON.parse(decodeUtf8(bytes));
-  } catch (cause) {
-    throw new QkvError('tokenizer', {
-      where: `${storage.location}/${name}`,
-      got: String(cause),
-      expected: 'JSON',
-      cause,
-    });
-  }
 }
 
 export interface PretrainedToSave {

@@ -1,5 +1,5 @@
 import { QkvError } from '../base/errors.ts';
-import { type BertNormalizerJson, bertNormalizer, lowercaseEach } from './bertNormalizer.ts';
+import { type BertNormalizerJson, bertNormalizer, bertWords, lowercaseEach } from './bertNormalizer.ts';
 import { byteToChar } from './byteAlphabet.ts';
 import {
   type LibraryBpe,
@@ -95,6 +95,9 @@ function amendNormalizer(part: LibraryNormalizer | null, json: NormalizerJson): 
     part.normalize = precompiledNormalizer(json.precompiled_charsmap);
   } else if (isA(part, library.BertNormalizer)) {
     part.normalize = bertNormalizer(json);
+  } else if (isA(part, library.PrependNormalizer)) {
+    const prepend = part.normalize.bind(part);
+    part.normalize = (text) => (text === '' ? '' : prepend(text)); // what is empty stays so
   } else if (isA(part, library.LowercaseNormalizer)) {
     part.normalize = lowercaseEach;
   }
@@ -132,9 +135,6 @@ function amendPreTokenizer(part: LibraryPreTokenizer | null, json: PreTokenizerJ
     part.pre_tokenize_text = (text) => text.match(wordPattern) ?? []; // the library looks for gaps; there are none
   }
 }
-
-/** Words, and each sign alone: all of ASCII that is neither letter nor digit, and what Unicode calls punctuation. */
-const bertWords = /[^\p{White_Space}\p{P}!-/:-@[-`{-~]+|[\p{P}!-/:-@[-`{-~]/gu;
 
 function cached<T>(compute: (piece: string) => T): (piece: string) => T {
   let results = new Map<string, T>();

@@ -1,3 +1,5 @@
+import { formerPunctuation, laterFormat, laterMarks, laterPunctuation } from './laterThanUnicode8.ts';
+
 export interface BertNormalizerJson {
   readonly clean_text?: boolean;
   readonly handle_chinese_chars?: boolean;
@@ -7,7 +9,8 @@ export interface BertNormalizerJson {
 }
 
 /** Control and format characters and U+FFFD go; tab, newline and carriage return are spaces. */
-const removed = /(?![\t\n\r])[\p{Cc}\p{Cf}\p{Co}\p{Cs}\ufffd]/gu;
+const removed = new RegExp(String.raw`(?![\t\n\r${laterFormat}])[\p{Cc}\p{Cf}\p{Co}\p{Cs}\ufffd]`, 'gu');
+const accents = new RegExp(String.raw`(?![${laterMarks}])[\p{Mn}\u1734]`, 'gu');
 const whiteSpace = /\p{White_Space}/gu;
 /** The blocks that BERT takes for Chinese; neither kana nor hangul. */
 const chinese =
@@ -24,7 +27,7 @@ export function bertNormalizer(json: BertNormalizerJson): (text: string) => stri
     let out = text;
     if (json.clean_text ?? true) out = out.replace(removed, '').replace(whiteSpace, ' ');
     if (json.handle_chinese_chars ?? true) out = out.replace(chinese, ' $& ');
-    if (stripAccents) out = out.normalize('NFD').replace(/\p{Mn}/gu, '');
+    if (stripAccents) out = out.normalize('NFD').replace(accents, '');
     return lowercase ? lowercaseEach(out) : out;
   };
 }
@@ -33,3 +36,8 @@ export function bertNormalizer(json: BertNormalizerJson): (text: string) => stri
 export function lowercaseEach(text: string): string {
   return text.includes('Σ') ? Array.from(text, (char) => char.toLowerCase()).join('') : text.toLowerCase();
 }
+
+const signs = String.raw`(?:(?![${laterPunctuation}])[\p{P}!-/:-@[-\x60{-~${formerPunctuation}])`;
+
+/** Words, and each sign alone: all of ASCII that is neither letter nor digit, and what Unicode calls punctuation. */
+export const bertWords: RegExp = new RegExp(String.raw`(?:(?!${signs})\P{White_Space})+|${signs}`, 'gu');

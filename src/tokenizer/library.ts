@@ -77,5 +77,6 @@ export const library = tokenizers as unknown as {
   readonly SequenceNormalizer: Class<LibrarySequenceNormalizer>;
   readonly PrecompiledNormalizer: Class<LibraryNormalizer>;
   readonly BertNormalizer: Class<LibraryNormalizer>;
+  readonly PrependNormalizer: Class<LibraryNormalizer>;
   readonly LowercaseNormalizer: Class<LibraryNormalizer>;
 };

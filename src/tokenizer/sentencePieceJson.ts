@@ -1,6 +1,7 @@
 import { QkvError } from '../base/errors.ts';
 import { metaspace } from './preTokenPatterns.ts';
 import type { SentencePieceModel } from './sentencePieceModel.ts';
+import { utf8Encode } from './utf8.ts';
 import { addedToken, template } from './vocabularyJson.ts';
 
 // Node and browsers have it; it does not belong to the language, whose library alone the types here know.
@@ -14,13 +15,17 @@ export interface SentencePieceOptions {
   readonly after?: readonly string[];
   /** Normalisers of `tokenizer.json` that come before the model's own. */
   readonly normalizers?: readonly Json[];
+  /** Pieces that the family makes of smaller ones wherever it can. */
+  readonly avoid?: (piece: string) => boolean;
   /** Tokens behind those of the model, in the order of their ids (T5's `<extra_id_99>` to `<extra_id_0>`). */
   readonly extraTokens?: readonly string[];
 }
 
+const avoidedScore = 100;
+
 /** A SentencePiece model as the object that `tokenizer.json` holds, with the model's own normaliser and the ids of its pieces. */
 export function sentencePieceJson(model: SentencePieceModel, options: SentencePieceOptions = {}): Json {
-  const { before = [], after = [], normalizers = [], extraTokens = [] } = options;
+  const { before = [], after = [], normalizers = [], avoid = () => false, extraTokens = [] } = options;
   const ids = new Map<string, number>();
   for (const [id, { text }] of model.pieces.entries()) {
     if (ids.has(text)) throw fault(`the piece ${JSON.stringify(text)} twice`, 'every piece once');
@@ -37,7 +42,7 @@ export function sentencePieceJson(model: SentencePieceModel, options: SentencePi
   ];
   // Spaces that the character map makes count, so they are removed after it.
   const spaces: Json[] = model.removeExtraWhitespaces
-    ? [replace({ Regex: '^ +| +$' }, ''), replace({ Regex: ' {2,}' }, ' ')]
+    ? [replace({ Regex: '^ +' }, ''), replace({ Regex: ' {2,}' }, ' '), replace({ Regex: `[ ${metaspace}]+$` }, '')]
     : [];
   const prefix: Json[] = model.addDummyPrefix ? [{ type: 'Prepend', prepend: metaspace }] : [];
   const charsmap: Json[] =
@@ -54,7 +59,9 @@ export function sentencePieceJson(model: SentencePieceModel, options: SentencePi
       type: 'Sequence',
       normalizers: [...normalizers, ...charsmap, ...spaces, ...prefix, replace({ String: ' ' }, metaspace)],
     },
-    pre_tokenizer: isByWord ? { type: 'Metaspace', replacement: metaspace, prepend_scheme: 'never', split: true } : null,
+    pre_tokenizer: isByWord
+      ? { type: 'Metaspace', replacement: metaspace, prepend_scheme: 'never', split: true }
+      : null,
     post_processor: template(before, after, (token) => idOf(ids, token)),
     decoder: {
       type: 'Sequence',
@@ -65,7 +72,7 @@ export function sentencePieceJson(model: SentencePieceModel, options: SentencePi
         ...(model.addDummyPrefix ? [{ type: 'Strip', content: ' ', start: 1, stop: 0 }] : []),
       ],
     },
-    model: isUnigram ? unigram(model, unknown, extraTokens) : bpe(model, unknown, ids),
+    model: isUnigram ? unigram(model, unknown, avoid, extraTokens) : bpe(model, unknown, ids),
   };
 }
 
@@ -75,15 +82,21 @@ function idOf(ids: ReadonlyMap<string, number>, token: string): number {
   return id;
 }
 
-function unigram(model: SentencePieceModel, unknown: number, extraTokens: readonly string[]): Json {
+function unigram(
+  model: SentencePieceModel,
+  unknown: number,
+  avoid: (piece: string) => boolean,
+  extraTokens: readonly string[],
+): Json {
   const highest = model.pieces.reduce(
     (max, { type, score }) => (type === 'normal' ? Math.max(max, score) : max),
     Number.NEGATIVE_INFINITY,
   );
   const vocab = model.pieces.map(({ text, score, type }) => {
     // SentencePiece's bonus, so that a piece that the user defined always wins.
-    if (type === 'userDefined') return [text, new TextEncoder().encode(text).length * highest - 0.1];
-    return [text, type === 'normal' ? score : 0];
+    if (type === 'userDefined') return [text, utf8Encode(text).length * highest - 0.1];
+    if (type !== 'normal') return [text, 0];
+    return [text, avoid(text) ? score - avoidedScore : score];
   });
   return {
     type: 'Unigram',
@@ -92,7 +105,6 @@ function unigram(model: SentencePieceModel, unknown: number, extraTokens: readon
     byte_fallback: model.byteFallback,
   };
 }
-declare const TextEncoder: new () => { encode(text: string): Uint8Array };
 
 /**
  * SentencePiece joins the two neighbours that make the piece of the highest score; a list of merges says the same where it

@@ -23,7 +23,10 @@ const pieceTypes: readonly (PieceType | undefined)[] = [
   'byte',
 ];
 // As in utf8.ts: no global belongs to the language.
-declare const TextDecoder: new (label: 'utf-8', options: { fatal: true; ignoreBOM: true }) => { decode(b: Uint8Array): string };
+declare const TextDecoder: new (
+  label: 'utf-8',
+  options: { fatal: true; ignoreBOM: true },
+) => { decode(b: Uint8Array): string };
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
@@ -59,7 +62,8 @@ export function parseSentencePieceModel(bytes: Uint8Array, where: string): Sente
         else if (inner.number === 3) type = inner.value;
       }
       const named = pieceTypes[type];
-      if (!named || Number.isNaN(score)) return refuse(`piece ${pieces.length} of type ${type}, score ${score}`, 'a known type');
+      if (!named || Number.isNaN(score))
+        return refuse(`piece ${pieces.length} of type ${type}, score ${score}`, 'a known type');
       pieces.push({ text: piece, score, type: named });
     } else if (field.number === 2 && field.wire === 2) {
       for (const inner of fieldsOf(field.bytes, where)) {
@@ -105,7 +109,11 @@ function viewOf(bytes: Uint8Array): DataView {
 
 function* fieldsOf(bytes: Uint8Array, where: string): Generator<Field> {
   const cutOff = (): never => {
-    throw new QkvError('tokenizer', { where, got: 'a message that is cut off or no message', expected: 'protocol buffers' });
+    throw new QkvError('tokenizer', {
+      where,
+      got: 'a message that is cut off or no message',
+      expected: 'protocol buffers',
+    });
   };
   let at = 0;
   const varint = (): number => {

@@ -10,7 +10,11 @@ export function addedToken(content: string, id: number, special: boolean, lstrip
 }
 
 /** A post-processor that puts tokens around a text (and around both of a pair); null for none. */
-export function template(before: readonly string[], after: readonly string[], idOf: (token: string) => number): Json | null {
+export function template(
+  before: readonly string[],
+  after: readonly string[],
+  idOf: (token: string) => number,
+): Json | null {
   const tokens = [...new Set([...before, ...after])];
   if (tokens.length === 0) return null;
   const special = (type: number) => (id: string) => ({ SpecialToken: { id, type_id: type } });
@@ -45,10 +49,9 @@ export function wordPieceJson(vocabText: string, config: Json = {}): Json {
     return token;
   };
   const [unk, cls, sep] = [role('unk_token', '[UNK]'), role('cls_token', '[CLS]'), role('sep_token', '[SEP]')];
-  const others = [
-    roleToken(config, 'pad_token') ?? '[PAD]',
-    roleToken(config, 'mask_token') ?? '[MASK]',
-  ].filter((token) => token in vocab);
+  const others = [roleToken(config, 'pad_token') ?? '[PAD]', roleToken(config, 'mask_token') ?? '[MASK]'].filter(
+    (token) => token in vocab,
+  );
   return {
     ...frame,
     added_tokens: [...new Set([unk, cls, sep, ...others])]
@@ -79,7 +82,10 @@ export function wordPieceJson(vocabText: string, config: Json = {}): Json {
  * `</s>` is RoBERTa's or BART's and puts them around a text; one with `<|endoftext|>` is GPT-2's and adds nothing.
  */
 export function byteLevelBpeJson(vocabJson: unknown, mergesText: string, config: Json = {}): Json {
-  if (!isObject(vocabJson) || !Object.values(vocabJson).every((id) => Number.isSafeInteger(id) && (id as number) >= 0)) {
+  if (
+    !isObject(vocabJson) ||
+    !Object.values(vocabJson).every((id) => Number.isSafeInteger(id) && (id as number) >= 0)
+  ) {
     throw new QkvError('tokenizer', { where: 'vocab.json', expected: 'an object of tokens and their ids' });
   }
   const vocab = vocabJson as Readonly<Record<string, number>>;
@@ -88,7 +94,11 @@ export function byteLevelBpeJson(vocabJson: unknown, mergesText: string, config:
     .filter((line, i) => line !== '' && !(i === 0 && line.startsWith('#version')))
     .map((line, i) => {
       const pair = line.split(' ');
-      if (pair.length !== 2 || !pair.every((token) => Object.hasOwn(vocab, token)) || !Object.hasOwn(vocab, pair.join(''))) {
+      if (
+        pair.length !== 2 ||
+        !pair.every((token) => Object.hasOwn(vocab, token)) ||
+        !Object.hasOwn(vocab, pair.join(''))
+      ) {
         throw new QkvError('tokenizer', {
           where: `merges.txt: merge ${i + 1}`,
           got: JSON.stringify(line.slice(0, 100)),
