@@ -8,6 +8,7 @@ import { unreachable } from '../base/errors.ts';
 export type FlatCall =
   /** sum ← sum + part */
   | { readonly kernel: 'accumulate'; readonly sum: Float32Array; readonly part: Float32Array }
+  | { readonly kernel: 'zero'; readonly x: Float32Array }
   /** Gives Σ x². */
   | { readonly kernel: 'sumOfSquares'; readonly x: Float32Array }
   | { readonly kernel: 'adam'; readonly arrays: AdamArrays; readonly scalars: AdamScalars }
@@ -52,6 +53,9 @@ export function runFlat(call: FlatCall): number {
   switch (call.kernel) {
     case 'accumulate':
       return accumulate(call.sum, call.part);
+    case 'zero':
+      call.x.fill(0);
+      return 0;
     case 'sumOfSquares':
       return sumOfSquares(call.x);
     case 'adam':
