@@ -25,7 +25,10 @@ const sessionOptions: InferenceSession.SessionOptions = {
   intraOpNumThreads: options.threads,
   interOpNumThreads: 1,
   executionMode: 'sequential',
-  graphOptimizationLevel: 'all',
+  // The graph comes optimised. ONNX Runtime's own passes would fold the transpositions back into the products.
+  graphOptimizationLevel: 'disabled',
+  // plans for shapes that recur cost more memory than they save time
+  enableMemPattern: false,
   logSeverityLevel: 3,
   ...(options.profile === null ? {} : { enableProfiling: true, profileFilePrefix: options.profile }),
   extra: { session: { intra_op: { allow_spinning: options.spinning ? '1' : '0' } } },
