@@ -44,7 +44,7 @@ async function start({ minutes }: { minutes: number }): Promise<void> {
   const run = await train(recipe, report, stop).finally(() => report.end());
   if (run.modelFolder === undefined) {
     const options = sets.map((one) => ` --set '${one}'`).join('');
-    say(`\nSaved at step ${run.step}. Go on with:\n  npx qkv train ${RECIPE}${options} --resume`);
+    say(`\nSaved at step ${run.step}. Go on with:\n  npm run qkv -- train ${RECIPE}${options} --resume`);
     throw new Interrupted();
   }
 
@@ -80,8 +80,8 @@ async function start({ minutes }: { minutes: number }): Promise<void> {
   await writeFile(picture, await drawPng(await crossAttention(model, test[chosen]!.source)));
   say(`Where it looked while it wrote the first of them: ${relative(process.cwd(), picture)}`);
   say(`The model: ${relative(process.cwd(), run.modelFolder)}`);
-  say(`  npx qkv translate ${relative(process.cwd(), run.modelFolder)} "I like music."`);
-  say(`  npx qkv look ${relative(process.cwd(), run.modelFolder)} "I like music."`);
+  say(`  npm run qkv -- translate ${relative(process.cwd(), run.modelFolder)} "I like music."`);
+  say(`  npm run qkv -- look ${relative(process.cwd(), run.modelFolder)} "I like music."`);
 }
 
 async function train(
