@@ -58,7 +58,7 @@ async function expectReferenceValues(outputs: Record<string, Value>): Promise<vo
   const [got] = await runtime.run([{ program, feeds }]);
   const expected = evaluate(graph, feeds);
   for (const [name, { data }] of Object.entries(expected)) {
-    const scale = data.reduce((a: number, b: number) => Math.max(a, Math.abs(b)), 0);
+    const scale = Array.from<number>(data).reduce((a, b) => Math.max(a, Math.abs(b)), 0);
     data.forEach((x, i) => void expect(Math.abs(got![name]!.data[i]! - x)).toBeLessThanOrEqual(2e-6 * scale));
   }
 }
