@@ -1,5 +1,6 @@
 import type { Dim } from '../base/dim.ts';
 import { type Shape, shapeSize } from '../base/dim.ts';
+import { QkvError } from '../base/errors.ts';
 import type { Value } from '../graph/value.ts';
 import { add, bitXor, cast, greaterEqual, mul } from './elementwise.ts';
 import { intConstant, scalarConstant } from './leaf.ts';
@@ -38,6 +39,9 @@ export function hashBits(key: Value, size: Dim): Value {
  * (Dietzfelbinger et al. 1997, "A reliable randomized algorithm for the closest-pair problem", section 2.2).
  */
 export function dropoutMask(seed: Value, site: number, rate: number, shape: Shape): Value {
+  if (!(rate >= 0 && rate < 1)) {
+    throw new QkvError('usage', { where: 'dropout', got: `rate ${rate}`, expected: 'a rate from 0 to below 1' });
+  }
   const [first, second] = [0, 1].map((i) => reshape(slice(seed, 0, i, i + 1), [])) as [Value, Value];
   const key = mul(bitXor(second, intConstant(Math.imul(site, 0x9e3779b1) | 0)), intConstant(0x85ebca6b | 0));
   const factor = bitXor(mul(key, intConstant(2)), intConstant(Math.imul(site, 0xc2b2ae35) | 1));
