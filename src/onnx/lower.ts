@@ -19,6 +19,7 @@ import { topKLowerings } from './lowerings/topK.ts';
 import { ModelBuilder, type OnnxValue } from './modelBuilder.ts';
 import { findFusions } from './passes/fusion.ts';
 import { shareGelu } from './passes/shareGelu.ts';
+import { shareRowSums } from './passes/shareRowSums.ts';
 import { simplify } from './passes/simplify.ts';
 
 const lowerings: LoweringTable<PrimitiveOps> = {
@@ -42,7 +43,8 @@ export interface LoweredModel {
 
 /** The graph as an ONNX model: composites expanded, equal values merged, fusions applied, only what is fetched computed. */
 export function lower(source: Graph, options: LoweringOptions = { contrib: true }): LoweredModel {
-  const graph = simplify(dedupe(shareGelu(dedupe(expandComposites({ outputs: source.outputs, names: new Map() })))));
+  const plain = dedupe(expandComposites({ outputs: source.outputs, names: new Map() }));
+  const graph = simplify(dedupe(shareRowSums(shareGelu(plain))));
   const roots = Object.values(graph.outputs);
   const builder = new ModelBuilder();
   const cx = new LoweringContext(builder, options);

@@ -11,6 +11,7 @@ import { gather } from '../../src/ops/gather.ts';
 import { input, scalarConstant } from '../../src/ops/leaf.ts';
 import { matmul } from '../../src/ops/matmul.ts';
 import { sum } from '../../src/ops/reduce.ts';
+import { softmax } from '../../src/ops/softmax.ts';
 import { createNodeRuntime } from '../../src/runtime/node/node.ts';
 import { evaluate } from '../../src/runtime/reference/reference.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
@@ -153,6 +154,41 @@ describe('activations', () => {
   it('½ + ¼ erf is not ½ + ½ erf', async () => {
     const outputs = { y: add(mul(erf(feed('x', 9)), scalarConstant(0.25)), scalarConstant(0.5)) };
     expect(operators(outputs)).toEqual({ Erf: 1, Mul: 1, Add: 1 });
+    await expectReferenceValues(outputs);
+  });
+});
+
+describe('the row sums of softmax gradients', () => {
+  /** Gradient of Σ c ⊙ (softmax(x) V) for x, and the attended values where they are read. */
+  const attention = (queries: number, keys: number, width: number, isRead: boolean): Record<string, Value> => {
+    const x = feed('x', 2, queries, keys);
+    const out = matmul(softmax(x), feed('v', 2, keys, width));
+    const loss = sum(mul(out, feed('c', 2, queries, width)), [0, 1, 2]);
+    const [g] = gradients([{ value: loss, seed: scalarConstant(1) }], [x]);
+    return isRead ? { out, g: g! } : { g: g! };
+  };
+  const summed = (outputs: Record<string, Value>): string => {
+    const model = fromBinary(ModelProtoSchema, lower({ outputs, names: new Map() }).bytes).graph!;
+    const source = model.node.find(({ opType }) => opType === 'ReduceSum')!.input[0];
+    return model.node
+      .find(({ output }) => output[0] === source)!
+      .input.map((name) => model.node.find(({ output }) => output[0] === name)?.opType ?? 'input')
+      .join();
+  };
+
+  it('are taken over the attended values, which are fewer', async () => {
+    const outputs = attention(5, 7, 3, true);
+    expect(operators(outputs)).toMatchObject({ MatMul: 1, FusedMatMul: 1, ReduceSum: 1 });
+    expect(summed(outputs)).toContain('MatMul');
+    expect(summed(outputs)).not.toContain('Softmax');
+    await expectReferenceValues(outputs);
+  });
+
+  it.each([
+    ['the attended values are wider', attention(5, 3, 7, true)],
+    ['nothing else needs the attended values', attention(5, 7, 3, false)],
+  ])('stay where they are where %s', async (_, outputs) => {
+    expect(summed(outputs)).toBe('FusedMatMul,Softmax');
     await expectReferenceValues(outputs);
   });
 });
