@@ -3,7 +3,7 @@ import { unreachable } from '../base/errors.ts';
 /**
  * Work on flat arrays, done in place by plain loops in whatever thread a runtime gives them. A training step passes once
  * over its arrays, so memory sets the speed; ONNX Runtime would make and copy a fresh output for each array besides.
- * Arithmetic is in float64, each stored result rounded to float32.
+ * Arithmetic is in float64, each stored result rounded to float32; a runtime may have faster kernels in float32.
  */
 export type FlatCall =
   /** sum ← sum + part */
