@@ -1,40 +1,71 @@
+import { parseArgs } from 'node:util';
 import { createNodeRuntime } from '../src/runtime/node/node.ts';
-import { machine, peakRssMib, statistics, timed } from './measure.ts';
+import { benchFirstStep } from './firstStep.ts';
+import { benchInstall } from './install.ts';
+import { machine, peakRssMib, rssMib, statistics, timed } from './measure.ts';
 import { prepare, workloads } from './training.ts';
 
-/** `npm run bench -- T1`: one JSON line on stdout for each workload named; `--profile PREFIX` writes kernel times. */
-const args = process.argv.slice(2);
-const at = args.indexOf('--profile');
-const profile = at >= 0 ? args.splice(at, 2)[1] : undefined;
-const laneArg = args.indexOf('--lanes');
-const lanes = laneArg >= 0 ? Number(args.splice(laneArg, 2)[1]) : 2;
-const names = args.length > 0 ? args : Object.keys(workloads);
+/*
+ * npm run bench -- T1 [T2 …]       one JSON line on stdout for each
+ *   --lanes N                      engine threads side by side, instead of the workload's own number
+ *   --profile PREFIX               ONNX Runtime writes the time of every kernel into files of this prefix
+ * npm run bench -- memory          growth of memory over 5,000 steps of T1
+ * npm run bench -- first-step      from the start of `qkv train shakespeare` to its first step
+ * npm run bench -- install         what npm ci takes and weighs
+ */
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { lanes: { type: 'string' }, profile: { type: 'string' } },
+});
 
-for (const name of names) {
-  const make = workloads[name];
-  if (!make) {
-    console.error(`bench: got ${name}, expected one of ${Object.keys(workloads).join(', ')}`);
-    process.exit(2);
-  }
-  const workload = make();
-  await using runtime = await createNodeRuntime({ lanes, ...(profile === undefined ? {} : { profile }) });
+const others: Readonly<Record<string, () => Promise<object>>> = {
+  memory: benchMemory,
+  'first-step': benchFirstStep,
+  install: benchInstall,
+};
+
+async function benchTraining(name: string): Promise<object> {
+  const workload = workloads[name]!();
+  const lanes = values.lanes === undefined ? workload.lanes : Number(values.lanes);
+  await using runtime = await createNodeRuntime({ lanes, ...(values.profile && { profile: values.profile }) });
   const step = await prepare(runtime, workload);
   let loss = Number.NaN;
   const seconds = await timed(workload.repetitions, 1, async () => {
     for (let i = 0; i < workload.steps; i++) loss = await step();
   });
   const perStep = seconds.map((s) => s / workload.steps);
-  const result = {
-    bench: name,
+  return {
     tokens_per_s: statistics(perStep.map((s) => workload.tokens / s)),
     ms_per_step: statistics(
       perStep.map((s) => s * 1000),
       2,
     ),
     peak_rss_mib: peakRssMib(),
+    lanes,
     last_loss: loss,
-    ...machine(),
-    when: new Date().toISOString(),
   };
-  console.log(JSON.stringify(result));
+}
+
+async function benchMemory(): Promise<object> {
+  const workload = workloads['T1']!();
+  await using runtime = await createNodeRuntime({ lanes: workload.lanes });
+  const step = await prepare(runtime, workload);
+  const rss: Record<number, number> = {};
+  for (let i = 1; i <= 5000; i++) {
+    await step();
+    if (i % 500 === 0) rss[i] = rssMib();
+  }
+  return { rss_mib: rss, growth_after_500: Number((rss[5000]! / rss[500]! - 1).toFixed(4)) };
+}
+
+const names = positionals.length > 0 ? positionals : Object.keys(workloads);
+for (const name of names) {
+  const run = Object.hasOwn(workloads, name) ? () => benchTraining(name) : others[name];
+  if (!run) {
+    console.error(
+      `bench: got ${name}, expected some of ${[...Object.keys(workloads), ...Object.keys(others)].join(', ')}`,
+    );
+    process.exit(2);
+  }
+  console.log(JSON.stringify({ bench: name, ...(await run()), ...machine(), when: new Date().toISOString() }));
 }

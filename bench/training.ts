@@ -1,22 +1,24 @@
 import { readFileSync } from 'node:fs';
 import { deriveSeed, RandomStream } from '../src/base/random.ts';
 import { type HostTensor, int32 } from '../src/base/tensor.ts';
-import { declarationsOf } from '../src/models/declarations.ts';
-import type { Model } from '../src/models/model.ts';
 import { parseModel } from '../src/models/registry.ts';
 import { ParameterArena } from '../src/nn/parameterArena.ts';
 import type { Runtime, Tensors } from '../src/runtime/runtime.ts';
-import { traceLoss } from '../src/train/objectives.ts';
+import { type TracedLoss, traceLoss } from '../src/train/objectives.ts';
 import type { OptimizerConfig } from '../src/train/optimizer.ts';
 import { TrainStep } from '../src/train/trainStep.ts';
+import { bertBase, traceMaskedLm } from './bertEncoder.ts';
 
 /** A training workload, with the same shapes, optimizer and options as its counterpart in PyTorch. */
 export interface Workload {
-  readonly config: Readonly<Record<string, unknown>>;
+  readonly trace: () => TracedLoss;
   readonly optimizer: OptimizerConfig;
-  readonly smoothing: number;
+  readonly learningRate: number;
+  readonly clipNorm: number | null;
   readonly dropout: boolean;
   readonly bindings: Readonly<Record<string, number>>;
+  /** Engine threads side by side. A second one needs a second gradient, too much for a large model. */
+  readonly lanes: number;
   /** Tokens of one step that count for the speed. */
   readonly tokens: number;
   /** Steps in one timed repetition, and repetitions. */
@@ -49,25 +51,31 @@ function nanoGpt(
   const all = Int32Array.from(text, (c) => ids.get(c)!);
   const train = all.subarray(0, Math.floor(0.9 * all.length));
   return {
-    config: {
-      model_type: 'gpt2',
-      vocab_size: characters.length,
-      n_positions: block,
-      n_embd: width,
-      n_layer: layers,
-      n_head: heads,
-      bias: false,
-      activation_function: 'gelu',
-      embd_pdrop: 0,
-      attn_pdrop: 0,
-      resid_pdrop: 0,
-      bos_token_id: null,
-      eos_token_id: null,
-    },
+    trace: () =>
+      traceLoss(
+        parseModel({
+          model_type: 'gpt2',
+          vocab_size: characters.length,
+          n_positions: block,
+          n_embd: width,
+          n_layer: layers,
+          n_head: heads,
+          bias: false,
+          activation_function: 'gelu',
+          embd_pdrop: 0,
+          attn_pdrop: 0,
+          resid_pdrop: 0,
+          bos_token_id: null,
+          eos_token_id: null,
+        }),
+        { training: false, smoothing: 0, padded: false },
+      ),
     optimizer: { name: 'adamw', beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay: 0.1 },
-    smoothing: 0,
+    learningRate: 1e-3,
+    clipNorm: 1,
     dropout: false,
     bindings: { B: batch, T: block },
+    lanes: 2,
     tokens: batch * block,
     steps,
     repetitions,
@@ -97,29 +105,35 @@ function marian(): Workload {
     labels.data.map((_, i) => (i % target === 0 ? start[0]! : labels.data[i - 1]!)) as Int32Array,
   );
   return {
-    config: {
-      model_type: 'marian',
-      vocab_size: vocab,
-      d_model: 256,
-      encoder_layers: 3,
-      decoder_layers: 3,
-      encoder_attention_heads: 8,
-      decoder_attention_heads: 8,
-      encoder_ffn_dim: 1024,
-      decoder_ffn_dim: 1024,
-      max_position_embeddings: 128,
-      pad_token_id: vocab - 1,
-      eos_token_id: 0,
-      decoder_start_token_id: vocab - 1,
-      activation_function: 'relu',
-      scale_embedding: true,
-      share_encoder_decoder_embeddings: true,
-      dropout: 0.1,
-    },
+    trace: () =>
+      traceLoss(
+        parseModel({
+          model_type: 'marian',
+          vocab_size: vocab,
+          d_model: 256,
+          encoder_layers: 3,
+          decoder_layers: 3,
+          encoder_attention_heads: 8,
+          decoder_attention_heads: 8,
+          encoder_ffn_dim: 1024,
+          decoder_ffn_dim: 1024,
+          max_position_embeddings: 128,
+          pad_token_id: vocab - 1,
+          eos_token_id: 0,
+          decoder_start_token_id: vocab - 1,
+          activation_function: 'relu',
+          scale_embedding: true,
+          share_encoder_decoder_embeddings: true,
+          dropout: 0.1,
+        }),
+        { training: true, smoothing: 0.1, padded: false },
+      ),
     optimizer: { name: 'adamw', beta1: 0.9, beta2: 0.98, eps: 1e-8, weightDecay: 0.01 },
-    smoothing: 0.1,
+    learningRate: 3e-4,
+    clipNorm: 1,
     dropout: true,
     bindings: { B: batch, S: source, T: target },
+    lanes: 2,
     tokens: batch * (source + target),
     steps: 3,
     repetitions: 7,
@@ -127,26 +141,51 @@ function marian(): Workload {
   };
 }
 
+/** 15% of 128 positions, rounded up, are predicted in each sequence. */
+function maskedLm(): Workload {
+  const [batch, length, predicted] = [8, 128, 20];
+  const positions = Int32Array.from({ length: batch * predicted }, (_, i) =>
+    Math.floor(((i % predicted) * length) / predicted),
+  );
+  return {
+    trace: () => traceMaskedLm(bertBase),
+    optimizer: { name: 'adamw', beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01 },
+    learningRate: 1e-4,
+    clipNorm: null,
+    dropout: true,
+    bindings: { B: batch, T: length, P: predicted },
+    lanes: 1,
+    tokens: batch * length,
+    steps: 1,
+    repetitions: 5,
+    batch: () => ({
+      inputs: {
+        inputIds: randomIds([batch, length], 1000, 30522),
+        targetPositions: int32([batch, predicted], positions),
+        labels: randomIds([batch, predicted], 1000, 30522),
+      },
+      targetTokens: batch * predicted,
+    }),
+  };
+}
+
 export const workloads: Readonly<Record<string, () => Workload>> = {
   T1: () => nanoGpt(128, 4, 4, 64, 12, 100, 7),
   T2: () => nanoGpt(384, 6, 6, 256, 16, 2, 5),
+  T3: maskedLm,
   T4: marian,
 };
 
 /** A step of the workload, ready to be repeated. */
 export async function prepare(runtime: Runtime, workload: Workload): Promise<() => Promise<number>> {
-  const model: Model = parseModel(workload.config);
-  const arena = new ParameterArena(declarationsOf(model));
+  const { graph, declarations } = workload.trace();
+  const arena = new ParameterArena(declarations);
   arena.initialise(1);
-  const { graph } = traceLoss(model, { training: workload.dropout, smoothing: workload.smoothing, padded: false });
-  const step = await TrainStep.create(runtime, graph, arena, {
-    optimizer: workload.optimizer,
-    clipNorm: 1,
-    bindings: workload.bindings,
-  });
+  const { optimizer, bindings } = workload;
+  const step = await TrainStep.create(runtime, graph, arena, { optimizer, clipNorm: workload.clipNorm, bindings });
   return async () => {
     const { inputs, targetTokens } = workload.batch();
     const seeds = workload.dropout ? { dropoutSeeds: [deriveSeed(1, 'dropout', step.step)] } : {};
-    return (await step.run({ micros: [inputs], targetTokens, learningRate: 1e-3, ...seeds })).loss;
+    return (await step.run({ micros: [inputs], targetTokens, learningRate: workload.learningRate, ...seeds })).loss;
   };
 }

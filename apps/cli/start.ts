@@ -9,7 +9,6 @@ import { generate } from '../../src/generate/generate.ts';
 import { captureAttention, headWeights } from '../../src/inspect/attention.ts';
 import { loadRecipe } from '../../src/recipe/loadRecipe.node.ts';
 import type { TranslationRecipe } from '../../src/recipe/recipe.ts';
-import { createNodeRuntime } from '../../src/runtime/node/node.ts';
 import { readPairs } from '../../src/train/recipeData.node.ts';
 import { freeName } from '../../src/train/runFolder.node.ts';
 import { trainRecipe } from '../../src/train/trainRecipe.node.ts';
@@ -18,6 +17,7 @@ import { interruptSignal } from './interrupt.ts';
 import { openRunning, type RunningModel } from './openRunning.ts';
 import { packageRoot } from './packageRoot.ts';
 import { sampleText, TrainingReport } from './trainingReport.ts';
+import { trainingRuntime } from './trainingRuntime.ts';
 import { realNumber } from './values.ts';
 
 /*
@@ -26,8 +26,8 @@ import { realNumber } from './values.ts';
  */
 
 const RECIPE = 'recipes/tatoeba-en-zh.yaml';
-/** Share of the time for everything but training steps: reading, the last validation, the test, the picture. */
-const REST = 0.2;
+/** Minutes of the time that are kept for the last validation, the test and the picture. */
+const rest = (minutes: number): number => 0.15 + 0.08 * minutes;
 const SHOWN = 5;
 
 async function start({ minutes }: { minutes: number }): Promise<void> {
@@ -36,7 +36,7 @@ async function start({ minutes }: { minutes: number }): Promise<void> {
   const stop = interruptSignal();
   const first = join(process.cwd(), 'runs', 'tatoeba-en-zh');
   const output = existsSync(first) ? freeName(first) : first;
-  const sets = [`output=${output}`, `train.minutes=${minutes * (1 - REST)}`, 'data.test=null'];
+  const sets = [`output=${output}`, `train.minutes=${minutes - rest(minutes)}`, 'data.test=null'];
   const recipe = loadRecipe(join(packageRoot(), RECIPE), sets) as TranslationRecipe;
   say(`English to Chinese in ${minutes} minutes, by ${RECIPE}. Ctrl-C saves and ends.\n`);
 
@@ -44,7 +44,7 @@ async function start({ minutes }: { minutes: number }): Promise<void> {
   const run = await train(recipe, report, stop).finally(() => report.end());
   if (run.modelFolder === undefined) {
     const options = sets.map((one) => ` --set '${one}'`).join('');
-    say(`\nSaved at step ${run.step}. Go on with:\n  npx qkv train ${RECIPE}${options} --resume`);
+    say(`\nSaved at step ${run.step}. Go on with:\n  npm run qkv -- train ${RECIPE}${options} --resume`);
     throw new Interrupted();
   }
 
@@ -80,8 +80,8 @@ async function start({ minutes }: { minutes: number }): Promise<void> {
   await writeFile(picture, await drawPng(await crossAttention(model, test[chosen]!.source)));
   say(`Where it looked while it wrote the first of them: ${relative(process.cwd(), picture)}`);
   say(`The model: ${relative(process.cwd(), run.modelFolder)}`);
-  say(`  npx qkv translate ${relative(process.cwd(), run.modelFolder)} "I like music."`);
-  say(`  npx qkv look ${relative(process.cwd(), run.modelFolder)} "I like music."`);
+  say(`  npm run qkv -- translate ${relative(process.cwd(), run.modelFolder)} "I like music."`);
+  say(`  npm run qkv -- look ${relative(process.cwd(), run.modelFolder)} "I like music."`);
 }
 
 async function train(
@@ -89,7 +89,7 @@ async function train(
   report: TrainingReport,
   stop: AbortSignal,
 ): ReturnType<typeof trainRecipe> {
-  await using runtime = await createNodeRuntime();
+  await using runtime = await trainingRuntime(recipe);
   return await trainRecipe(runtime, recipe, { stop, onEvent: (event) => report.show(event) });
 }
 

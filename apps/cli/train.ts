@@ -35,15 +35,15 @@ export function trainCommand(): Command {
 
 async function train(name: string, { set, resume = false, overwrite = false, json = false }: Options): Promise<void> {
   const stop = interruptSignal();
-  const [{ loadRecipe }, { createNodeRuntime }, { trainRecipe }, { TrainingReport, sampleText }] = await Promise.all([
+  const [{ loadRecipe }, { trainingRuntime }, { trainRecipe }, { TrainingReport, sampleText }] = await Promise.all([
     import('../../src/recipe/loadRecipe.node.ts'),
-    import('../../src/runtime/node/node.ts'),
+    import('./trainingRuntime.ts'),
     import('../../src/train/trainRecipe.node.ts'),
     import('./trainingReport.ts'),
   ]);
   const file = recipeFile(name);
   const recipe = loadRecipe(file, set);
-  await using runtime = await createNodeRuntime();
+  await using runtime = await trainingRuntime(recipe);
   const report = new TrainingReport(process.stdout);
   const print = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value)}\n`);
   const run = await trainRecipe(runtime, recipe, {

@@ -1,4 +1,5 @@
 import { deriveSeed, normal, uniform01 } from '../base/random.ts';
+import { sharedFloats } from '../base/sharedFloats.ts';
 import { float32, type HostTensor, sizeOf } from '../base/tensor.ts';
 import type { Init } from './init.ts';
 import { sinusoidalPositions } from './positions.ts';
@@ -75,10 +76,6 @@ export class ParameterArena {
     for (const { path, init, shape } of this.placements)
       fill(this.tensors[path]!.data as Float32Array, init, shape, deriveSeed(seed, 'init', path));
   }
-}
-
-function sharedFloats(length: number): Float32Array<SharedArrayBuffer> {
-  return new Float32Array(new SharedArrayBuffer(length * 4));
 }
 
 function fill(data: Float32Array, init: Init, shape: readonly number[], key: readonly [number, number]): void {

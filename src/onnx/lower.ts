@@ -18,6 +18,8 @@ import { softmaxLowerings } from './lowerings/softmax.ts';
 import { topKLowerings } from './lowerings/topK.ts';
 import { ModelBuilder, type OnnxValue } from './modelBuilder.ts';
 import { findFusions } from './passes/fusion.ts';
+import { shareGelu } from './passes/shareGelu.ts';
+import { shareRowSums } from './passes/shareRowSums.ts';
 import { simplify } from './passes/simplify.ts';
 
 const lowerings: LoweringTable<PrimitiveOps> = {
@@ -41,7 +43,8 @@ export interface LoweredModel {
 
 /** The graph as an ONNX model: composites expanded, equal values merged, fusions applied, only what is fetched computed. */
 export function lower(source: Graph, options: LoweringOptions = { contrib: true }): LoweredModel {
-  const graph = simplify(dedupe(expandComposites({ outputs: source.outputs, names: new Map() })));
+  const plain = dedupe(expandComposites({ outputs: source.outputs, names: new Map() }));
+  const graph = simplify(dedupe(shareRowSums(shareGelu(plain))));
   const roots = Object.values(graph.outputs);
   const builder = new ModelBuilder();
   const cx = new LoweringContext(builder, options);
@@ -66,7 +69,7 @@ export function lower(source: Graph, options: LoweringOptions = { contrib: true 
     done.set(value, made);
     return made;
   };
-  for (const value of reachable(roots)) {
+  for (const value of inRunOrder(roots)) {
     if (done.has(value) || fusions.inside.has(value) || value.op === 'constant') continue;
     const fusion = fusions.at.get(value);
     const inputs = (fusion?.inputs ?? value.inputs).map(written);
@@ -86,4 +89,16 @@ export function lower(source: Graph, options: LoweringOptions = { contrib: true 
     );
   }
   return { bytes: builder.finish(), fetches: Object.keys(graph.outputs) };
+}
+
+/**
+ * Inputs before users, and results that nothing else reads at the end, the last one first. ONNX Runtime walks a graph
+ * depth first from such ends, beginning with the end that stands last in the model. In this order each gradient of a
+ * weight runs as soon as what it needs is there and still in the cache, instead of all of them after the backward sweep,
+ * for which every layer's values would have to be kept.
+ */
+function inRunOrder(roots: readonly Value[]): Value[] {
+  const values = reachable(roots);
+  const read = new Set(values.flatMap((value) => value.inputs));
+  return [...values.filter((value) => read.has(value)), ...values.filter((value) => !read.has(value)).reverse()];
 }

@@ -36,11 +36,16 @@ export const activationOps: OpTable<ActivationOps> = {
   },
 };
 
-/** Φ(x) + x φ(x), with Φ(x) = ½ (1 + erf(x/√2)) and φ(x) = exp(−x²/2) / √(2π) */
+/** The distribution function of the standard normal: Φ(x) = ½ + ½ erf(t), with t = x/√2. */
+export function normalCdf(x: Value): Value {
+  const half = scalarConstant(0.5);
+  return add(mul(erf(mul(x, scalarConstant(Math.SQRT1_2))), half), half);
+}
+
+/** Φ(x) + x φ(x), the density part written with t = x/√2 in as few passes as there are: x φ(x) = t exp(−ln √π − t²). */
 function geluSlope(x: Value): Value {
-  const cumulative = add(mul(erf(mul(x, scalarConstant(Math.SQRT1_2))), scalarConstant(0.5)), scalarConstant(0.5));
-  const density = mul(exp(mul(mul(x, x), scalarConstant(-0.5))), scalarConstant(1 / Math.sqrt(2 * Math.PI)));
-  return add(cumulative, mul(x, density));
+  const t = mul(x, scalarConstant(Math.SQRT1_2));
+  return add(normalCdf(x), mul(t, exp(sub(scalarConstant(-0.5 * Math.log(Math.PI)), mul(t, t)))));
 }
 
 /** ½ (1 + t) + ½ x (1 − t²) c (1 + 3a x²), with t = tanh(c (x + a x³)), c = √(2/π), a = 0.044715 */

@@ -1,9 +1,11 @@
 import { dimEquals } from '../base/dim.ts';
 import type { Value } from '../graph/value.ts';
-import { mul, neg, reciprocal, sub } from './elementwise.ts';
+import { div, mul, neg, reciprocal, sub } from './elementwise.ts';
 import { dimSize } from './leaf.ts';
+import { matmul } from './matmul.ts';
 import { expectDtype, maker, type OpTable, shapeError } from './record.ts';
 import { mean } from './reduce.ts';
+import { reshape } from './shape.ts';
 
 interface Epsilon {
   readonly epsilon: number;
@@ -42,11 +44,14 @@ export const normOps: OpTable<NormOps> = {
   layerNorm: {
     type: normalised,
     derivative: [
-      // with u = g ⊙ weight: dx = (u − mean(u) − x̂ mean(u x̂)) / σ
+      // with u = g ⊙ weight: dx = (u − mean(u) − x̂ mean(u x̂)) / σ; the means are products with the weight, of g and of
+      // g x̂, which the weight's own gradient needs as well
       (g, _, [x, weight], { epsilon }) => {
-        const u = mul(g, weight!);
         const xhat = centred(x!, epsilon);
-        const projected = sub(sub(u, mean(u, [-1], true)), mul(xhat, mean(mul(u, xhat), [-1], true)));
+        const projected = sub(
+          sub(mul(g, weight!), weightedMean(g, weight!)),
+          mul(xhat, weightedMean(mul(g, xhat), weight!)),
+        );
         return mul(projected, inverseStd(x!, epsilon));
       },
       (g, _, [x], { epsilon }) => mul(g, centred(x!, epsilon)),
@@ -58,10 +63,9 @@ export const normOps: OpTable<NormOps> = {
     derivative: [
       // with u = g ⊙ weight and x̂ = x / rms: dx = (u − x̂ mean(u x̂)) / rms
       (g, _, [x, weight], { epsilon }) => {
-        const u = mul(g, weight!);
         const inverse = inverseRms(x!, epsilon);
         const xhat = mul(x!, inverse);
-        return mul(sub(u, mul(xhat, mean(mul(u, xhat), [-1], true))), inverse);
+        return mul(sub(mul(g, weight!), mul(xhat, weightedMean(mul(g, xhat), weight!))), inverse);
       },
       (g, _, [x], { epsilon }) => mul(g, mul(x!, inverseRms(x!, epsilon))),
     ],
@@ -76,6 +80,13 @@ export const normOps: OpTable<NormOps> = {
     derivative: [(g, y, [x]) => mul(mul(g, mul(y, mul(y, y))), mul(x!, negativeShare(x!)))],
   },
 };
+
+/** mean(x ⊙ weight) over the last axis, kept as 1. */
+function weightedMean(x: Value, weight: Value): Value {
+  const width = weight.shape[0]!;
+  if (x.shape.length < 2) return mean(mul(x, weight), [-1], true);
+  return div(matmul(x, reshape(weight, [width, 1])), dimSize(width));
+}
 
 /** −1 / n for the extent n of the last axis. */
 function negativeShare(x: Value): Value {

@@ -1,7 +1,8 @@
 import type { Dim } from '../base/dim.ts';
 import { type Shape, shapeSize } from '../base/dim.ts';
+import { QkvError } from '../base/errors.ts';
 import type { Value } from '../graph/value.ts';
-import { bitXor, less, mul, where } from './elementwise.ts';
+import { add, bitXor, cast, greaterEqual, mul } from './elementwise.ts';
 import { intConstant, scalarConstant } from './leaf.ts';
 import { expectDtype, maker, type OpTable } from './record.ts';
 import { reshape, slice } from './shape.ts';
@@ -38,10 +39,13 @@ export function hashBits(key: Value, size: Dim): Value {
  * (Dietzfelbinger et al. 1997, "A reliable randomized algorithm for the closest-pair problem", section 2.2).
  */
 export function dropoutMask(seed: Value, site: number, rate: number, shape: Shape): Value {
+  if (!(rate >= 0 && rate < 1)) {
+    throw new QkvError('usage', { where: 'dropout', got: `rate ${rate}`, expected: 'a rate from 0 to below 1' });
+  }
   const [first, second] = [0, 1].map((i) => reshape(slice(seed, 0, i, i + 1), [])) as [Value, Value];
   const key = mul(bitXor(second, intConstant(Math.imul(site, 0x9e3779b1) | 0)), intConstant(0x85ebca6b | 0));
   const factor = bitXor(mul(key, intConstant(2)), intConstant(Math.imul(site, 0xc2b2ae35) | 1));
-  const bits = mul(bitXor(hashBits(first, shapeSize(shape)), key), factor);
-  const threshold = intConstant(Math.round(rate * 2 ** 32) - 2 ** 31);
-  return reshape(where(less(bits, threshold), scalarConstant(0), scalarConstant(1 / (1 - rate))), shape);
+  const bits = mul(add(hashBits(first, shapeSize(shape)), key), factor);
+  const kept = greaterEqual(bits, intConstant(Math.round(rate * 2 ** 32) - 2 ** 31));
+  return reshape(mul(cast(kept, 'float32'), scalarConstant(1 / (1 - rate))), shape);
 }

@@ -3,11 +3,12 @@ import { unreachable } from '../base/errors.ts';
 /**
  * Work on flat arrays, done in place by plain loops in whatever thread a runtime gives them. A training step passes once
  * over its arrays, so memory sets the speed; ONNX Runtime would make and copy a fresh output for each array besides.
- * Arithmetic is in float64, each stored result rounded to float32.
+ * Arithmetic is in float64, each stored result rounded to float32; a runtime may have faster kernels in float32.
  */
 export type FlatCall =
   /** sum ← sum + part */
   | { readonly kernel: 'accumulate'; readonly sum: Float32Array; readonly part: Float32Array }
+  | { readonly kernel: 'zero'; readonly x: Float32Array }
   /** Gives Σ x². */
   | { readonly kernel: 'sumOfSquares'; readonly x: Float32Array }
   | { readonly kernel: 'adam'; readonly arrays: AdamArrays; readonly scalars: AdamScalars }
@@ -52,6 +53,9 @@ export function runFlat(call: FlatCall): number {
   switch (call.kernel) {
     case 'accumulate':
       return accumulate(call.sum, call.part);
+    case 'zero':
+      call.x.fill(0);
+      return 0;
     case 'sumOfSquares':
       return sumOfSquares(call.x);
     case 'adam':

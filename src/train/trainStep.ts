@@ -4,9 +4,10 @@ import { QkvError } from '../base/errors.ts';
 import { type HostTensor, int32, scalar, sizeOf } from '../base/tensor.ts';
 import type { Graph } from '../graph/graph.ts';
 import { bind } from '../graph/rewrite.ts';
-import { reachable } from '../graph/value.ts';
+import { reachable, type Value } from '../graph/value.ts';
 import type { ParameterArena } from '../nn/parameterArena.ts';
-import { scalarConstant } from '../ops/leaf.ts';
+import { add } from '../ops/elementwise.ts';
+import { input, scalarConstant } from '../ops/leaf.ts';
 import type { FlatCall } from '../runtime/flatKernels.ts';
 import type { Program, Runtime, Tensors } from '../runtime/runtime.ts';
 import { momentsOf, type OptimizerConfig, updateCall } from './optimizer.ts';
@@ -53,26 +54,22 @@ export class TrainStep {
 
   readonly #runtime: Runtime;
   readonly #options: TrainStepOptions;
-  readonly #program: Program;
+  readonly #loss: Graph;
+  readonly #cut: Cut;
+  /** The gradient's programs, compiled when first needed. */
+  readonly #programs = new Map<Mode, Promise<Program>>();
   /** A gradient for each lane; that of the first becomes the sum. */
   readonly #gradients: readonly Float32Array<SharedArrayBuffer>[];
-  /** Where later parts go before they are added; made when first needed. */
-  readonly #scratch: Float32Array<SharedArrayBuffer>[] = [];
   /** Parts of the arena for each lane, within one group of decay each. */
   readonly #shares: readonly (readonly Range[])[];
 
-  private constructor(
-    runtime: Runtime,
-    arena: ParameterArena,
-    options: TrainStepOptions,
-    program: Program,
-    lanes: number,
-  ) {
+  private constructor(runtime: Runtime, arena: ParameterArena, loss: Graph, options: TrainStepOptions, cut: Cut) {
     this.arena = arena;
     this.#runtime = runtime;
+    this.#loss = loss;
     this.#options = options;
-    this.#program = program;
-    this.#gradients = Array.from({ length: lanes }, () => arena.trainedArray());
+    this.#cut = cut;
+    this.#gradients = Array.from({ length: cut.lanes }, () => arena.trainedArray());
     this.moments = Object.fromEntries(momentsOf(options.optimizer).map((name) => [name, arena.trainedArray()]));
     this.#shares = sharesOf(arena, runtime.lanes);
   }
@@ -83,13 +80,11 @@ export class TrainStep {
     arena: ParameterArena,
     options: TrainStepOptions,
   ): Promise<TrainStep> {
-    const { bindings = {} } = options;
-    const rows = bindings['B'];
-    // a static batch that the lanes cannot share evenly stays whole
-    const lanes = rows !== undefined && rows % runtime.lanes !== 0 ? 1 : runtime.lanes;
-    const sizes = rows === undefined ? bindings : { ...bindings, B: rows / lanes };
-    const program = await runtime.compile(bind(lossAndGradients(loss, arena), sizes), { label: 'gradient' });
-    return new TrainStep(runtime, arena, options, program, lanes);
+    const cut = cutFor(runtime.lanes, options.bindings ?? {});
+    const step = new TrainStep(runtime, arena, loss, options, cut);
+    // what the first step will need, so that an error in the graph shows here
+    await step.#program((cut.pieces ?? cut.lanes) > cut.lanes ? 'add' : 'write');
+    return step;
   }
 
   /** The gradient of the last step, before clipping, laid out as the arena. */
@@ -98,50 +93,62 @@ export class TrainStep {
   }
 
   async run(inputs: StepInputs): Promise<StepResult> {
-    const split = inputs.micros.map((micro) => splitRows(micro, this.#gradients.length));
-    const busy = Math.max(...split.map((parts) => parts.length));
-    const losses = await Promise.all(
-      this.#gradients.slice(0, busy).map((_, lane) =>
-        this.#gradientOn(
-          lane,
-          split.map((parts) => parts[lane]),
-          inputs,
-        ),
-      ),
-    );
-    const gradientNorm = Math.sqrt(await this.#reduce(busy));
+    const lanes = this.#gradients.map((): Piece[] => []);
+    inputs.micros.forEach((micro, i) => {
+      const seed = inputs.dropoutSeeds?.[i];
+      const pieces = splitRows(micro, this.#cut.pieces ?? piecesOf(micro, lanes.length));
+      pieces.forEach((tensors, k) => {
+        const lane = Math.floor((k * lanes.length) / pieces.length);
+        lanes[lane]!.push({ tensors, ...(seed && { seed: [seed[0] + k * 0x9e3779b9, seed[1]] }) });
+      });
+    });
+    const busy = lanes.filter((pieces) => pieces.length > 0);
+    const losses = await Promise.all(busy.map((pieces, lane) => this.#gradientOn(lane, pieces, inputs)));
+    const gradientNorm = Math.sqrt(await this.#reduce(busy.length));
     await this.#update(inputs.learningRate, gradientNorm);
     this.step++;
     return { loss: losses.reduce((a, b) => a + b, 0), gradientNorm };
   }
 
-  /** The gradient of one lane's rows of every part, summed in the lane's array; gives their loss. */
-  async #gradientOn(lane: number, parts: readonly (Tensors | undefined)[], inputs: StepInputs): Promise<number> {
-    const sum = this.#gradients[lane]!;
+  /** The summed gradient of one lane's pieces, in the lane's array; gives their loss. */
+  async #gradientOn(lane: number, pieces: readonly Piece[], inputs: StepInputs): Promise<number> {
+    const gradient = this.#gradients[lane]!;
+    const mode = pieces.length > 1 ? 'add' : 'write';
+    const program = await this.#program(mode);
+    const views = this.arena.viewsOf(gradient);
+    const common = {
+      ...this.arena.tensors,
+      ...(mode === 'add' && prefixed('before', views)),
+      lossScale: scalar(1 / inputs.targetTokens),
+      ...scalars(inputs.scales),
+    };
+    if (mode === 'add') await this.#runtime.runFlat([{ kernel: 'zero', x: gradient }], lane);
     let loss = 0;
-    let isFirst = true;
-    for (const [i, part] of parts.entries()) {
-      if (!part) continue;
-      const target = isFirst ? sum : (this.#scratch[lane] ??= this.arena.trainedArray());
-      const seed = inputs.dropoutSeeds?.[i];
+    for (const { tensors, seed } of pieces) {
       const feeds: Record<string, HostTensor> = {
-        ...this.arena.tensors,
-        ...part,
-        lossScale: scalar(1 / inputs.targetTokens),
-        ...scalars(inputs.scales),
-        ...(seed && { dropoutSeed: int32([2], [(seed[0] + lane * 0x9e3779b9) | 0, seed[1] | 0]) }),
+        ...common,
+        ...tensors,
+        ...(seed && { dropoutSeed: int32([2], [seed[0] | 0, seed[1] | 0]) }),
       };
       const call = {
-        program: this.#program,
-        feeds: Object.fromEntries(this.#program.feeds.map((name) => [name, feeds[name]!])),
-        into: gradientViews(this.arena, target),
+        program,
+        feeds: Object.fromEntries(program.feeds.map((name) => [name, feeds[name]!])),
+        into: prefixed('gradient', views),
       };
       const [outputs] = await this.#runtime.run([call], lane);
       loss += outputs!['loss']!.data[0]!;
-      if (!isFirst) await this.#runtime.runFlat([{ kernel: 'accumulate', sum, part: target }], lane);
-      isFirst = false;
     }
     return loss;
+  }
+
+  #program(mode: Mode): Promise<Program> {
+    let program = this.#programs.get(mode);
+    if (!program) {
+      const graph = bind(lossAndGradients(this.#loss, this.arena, mode), this.#cut.sizes);
+      program = this.#runtime.compile(graph, { label: 'gradient' });
+      this.#programs.set(mode, program);
+    }
+    return program;
   }
 
   /** Adds the lanes' gradients up in the first; gives the sum of its squares. */
@@ -176,6 +183,49 @@ export class TrainStep {
     );
     return results.flat();
   }
+}
+
+type Mode = 'write' | 'add';
+
+/** Rows of a batch that one run computes the gradient of. */
+interface Piece {
+  readonly tensors: Tensors;
+  readonly seed?: readonly [number, number];
+}
+
+/**
+ * Token rows that one run takes at most. What a layer writes is then still in the cache when the next layer, or the
+ * backward pass, reads it, and memory for activations is bounded however large the batch is. Measured in docs/performance.md.
+ */
+const ROWS_PER_PIECE = 1024;
+
+interface Cut {
+  readonly lanes: number;
+  /** Sizes to compile for. */
+  readonly sizes: Bindings;
+  /** Pieces of a batch, over all lanes; undefined: as its shape has it. */
+  readonly pieces: number | undefined;
+}
+
+/** For a batch of fixed size, equal pieces: a static program serves one size. A batch that the lanes cannot share evenly stays whole. */
+function cutFor(lanes: number, bindings: Bindings): Cut {
+  const { B: rows, ...lengths } = bindings;
+  if (rows === undefined) return { lanes, sizes: bindings, pieces: undefined };
+  if (rows % lanes !== 0) return { lanes: 1, sizes: bindings, pieces: 1 };
+  let perPiece = rows / lanes;
+  const length = Math.max(1, ...Object.values(lengths));
+  for (let size = perPiece; size >= 1; size--) {
+    if ((rows / lanes) % size !== 0) continue;
+    perPiece = size;
+    if (size * length <= ROWS_PER_PIECE) break;
+  }
+  return { lanes, sizes: { ...bindings, B: perPiece }, pieces: rows / perPiece };
+}
+
+/** Pieces of a batch by its shape: as many for each lane, each of at most ROWS_PER_PIECE token rows. */
+function piecesOf(batch: Tensors, lanes: number): number {
+  const tokens = Math.max(...Object.values(batch).map(({ shape }) => sizeOf(shape)));
+  return lanes * Math.ceil(tokens / lanes / ROWS_PER_PIECE);
 }
 
 interface Range {
@@ -233,19 +283,23 @@ function scalars(values: Readonly<Record<string, number>> = {}): Tensors {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, scalar(value)]));
 }
 
-function gradientViews(arena: ParameterArena, data: Float32Array): Tensors {
-  return Object.fromEntries(Object.entries(arena.viewsOf(data)).map(([path, tensor]) => [`gradient.${path}`, tensor]));
+function prefixed(prefix: string, views: Tensors): Tensors {
+  return Object.fromEntries(Object.entries(views).map(([path, tensor]) => [`${prefix}.${path}`, tensor]));
 }
 
-/** Outputs `loss` and `gradient.<path>` for every trained parameter. */
-export function lossAndGradients(loss: Graph, arena: ParameterArena): Graph {
+/**
+ * `write`: outputs `loss` and `gradient.<path>` for every trained parameter. `add`: each gradient plus the input
+ * `before.<path>`, which may be the memory that the output is written to: a product adds to it as it goes.
+ */
+export function lossAndGradients(loss: Graph, arena: ParameterArena, mode: Mode = 'write'): Graph {
   const value = loss.outputs['loss']!;
   const leaves = reachable([value]).filter(({ op }) => op === 'parameter');
   const parameters = new Map(leaves.map((leaf) => [leaf.attrs['name'] as string, leaf]));
   const trained = arena.trained.map(({ path }) => parameters.get(path)!);
   const all = gradients([{ value, seed: scalarConstant(1) }], trained);
-  return {
-    outputs: { loss: value, ...Object.fromEntries(arena.trained.map(({ path }, i) => [`gradient.${path}`, all[i]!])) },
-    names: loss.names,
-  };
+  const outputs = arena.trained.map(({ path, shape }, i): [string, Value] => {
+    const gradient = all[i]!;
+    return [`gradient.${path}`, mode === 'write' ? gradient : add(input(`before.${path}`, 'float32', shape), gradient)];
+  });
+  return { outputs: { loss: value, ...Object.fromEntries(outputs) }, names: loss.names };
 }

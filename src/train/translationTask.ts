@@ -25,6 +25,9 @@ export interface PairParts {
 /** Translates with the weights that the model has now; undefined when `stop` was set meanwhile. */
 export type Translate = (sentences: readonly string[], stop: StopSignal) => Promise<string[] | undefined>;
 
+/** Without gradients a batch needs less memory, and larger ones are faster. */
+const VALIDATION_TOKENS = 2048;
+
 /** Sequence to sequence: batches of pairs under a token budget, and translations scored against the references. */
 export function translationTask(
   recipe: TranslationRecipe,
@@ -45,7 +48,7 @@ export function translationTask(
   // Validation takes every pair that the model can take, whatever training leaves out.
   const validationBatches = new BucketBatches(validation, {
     ...shared,
-    batchTokens: Math.max(batchTokens, 2 * recipe.model.maxLength),
+    batchTokens: Math.max(batchTokens, VALIDATION_TOKENS, 2 * recipe.model.maxLength),
     maxLength: recipe.model.maxLength,
     lengthMultiple,
   });

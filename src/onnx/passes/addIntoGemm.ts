@@ -1,7 +1,6 @@
 import { dimEquals } from '../../base/dim.ts';
 import type { Value } from '../../graph/value.ts';
-import type { MatmulAttributes } from '../../ops/matmul.ts';
-import * as onnx from '../operators.gen.ts';
+import { gemm } from '../lowerings/matmul.ts';
 import type { Pattern } from './fusion.ts';
 
 /**
@@ -20,11 +19,9 @@ export const addIntoGemm: Pattern = (value, isPrivate) => {
   // the later of two products takes the earlier one as its C: it is computed by then
   const [product, other] = fits(b, a) ? [b, a] : [a, b];
   if (value.shape.length !== 2 || !fits(product, other)) return undefined;
-  const { transposeA, transposeB, alpha } = product.attrs as unknown as MatmulAttributes;
   return {
     inside: [product],
     inputs: [...product.inputs, other],
-    emit: (cx, [left, right, c]) =>
-      onnx.gemm(cx.b, left!, right!, c!, { transA: transposeA, transB: transposeB, alpha }),
+    emit: (cx, [left, right, c]) => gemm(cx, product, left!, right!, c),
   };
 };

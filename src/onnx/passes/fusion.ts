@@ -2,6 +2,7 @@ import { reachable, type Value } from '../../graph/value.ts';
 import type { LoweringContext, LoweringOptions } from '../lowering.ts';
 import type { OnnxValue } from '../modelBuilder.ts';
 import { addIntoGemm } from './addIntoGemm.ts';
+import { halfErf } from './halfErf.ts';
 import { stepFunction } from './stepFunction.ts';
 
 /** One ONNX expression for several values of the graph: `value` is the last of them, `inside` the others. */
@@ -18,7 +19,7 @@ export type Pattern = (
   options: LoweringOptions,
 ) => Fusion | undefined;
 
-const patterns: readonly Pattern[] = [addIntoGemm, stepFunction];
+const patterns: readonly Pattern[] = [halfErf, addIntoGemm, stepFunction];
 
 export interface Fusions {
   readonly at: ReadonlyMap<Value, Fusion>;

@@ -1,6 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { runFlat } from '../flatKernels.ts';
 import type {
   Command,
   EngineOptions,
@@ -11,6 +10,7 @@ import type {
   WireTensor,
   WireTensors,
 } from './protocol.ts';
+import { SimdKernels } from './simdKernels.ts';
 
 /*
  * A worker thread that owns ONNX Runtime sessions. `InferenceSession.run` works synchronously behind its promise: here it
@@ -18,6 +18,7 @@ import type {
  */
 const options = workerData as EngineOptions;
 const sessions = new Map<number, InferenceSession>();
+const flatKernels = new SimdKernels();
 const port = parentPort!;
 
 const sessionOptions: InferenceSession.SessionOptions = {
@@ -25,7 +26,10 @@ const sessionOptions: InferenceSession.SessionOptions = {
   intraOpNumThreads: options.threads,
   interOpNumThreads: 1,
   executionMode: 'sequential',
-  graphOptimizationLevel: 'all',
+  // The graph comes optimised. ONNX Runtime's own passes would fold the transpositions back into the products.
+  graphOptimizationLevel: 'disabled',
+  // plans for shapes that recur cost more memory than they save time
+  enableMemPattern: false,
   logSeverityLevel: 3,
   ...(options.profile === null ? {} : { enableProfiling: true, profileFilePrefix: options.profile }),
   extra: { session: { intra_op: { allow_spinning: options.spinning ? '1' : '0' } } },
@@ -66,7 +70,7 @@ async function serve(command: Command): Promise<Outcome> {
       return { tensors };
     }
     case 'flat':
-      return { numbers: command.calls.map(runFlat) };
+      return { numbers: command.calls.map((call) => flatKernels.run(call)) };
     case 'release':
       await sessions.get(command.program)?.release();
       sessions.delete(command.program);

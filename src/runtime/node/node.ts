@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { type Bindings, concreteShape } from '../../base/dim.ts';
 import { QkvError } from '../../base/errors.ts';
+import { memoryOf, type SharedMemory } from '../../base/sharedFloats.ts';
 import type { Graph, Leaf } from '../../graph/graph.ts';
 import { printGraph } from '../../graph/print.ts';
 import { lower } from '../../onnx/lower.ts';
@@ -9,6 +10,7 @@ import type { FlatCall } from '../flatKernels.ts';
 import type { Call, Program, ProgramOptions, Runtime, Tensors } from '../runtime.ts';
 import { Lane } from './lane.ts';
 import type { EngineOptions, WireCall } from './protocol.ts';
+import { arraysOf, type NumberedMemory, type WireFlatCall } from './simdKernels.ts';
 
 export interface NodeRuntimeOptions {
   /** Engine threads that work side by side on calls of their own; 1 when left out. */
@@ -104,7 +106,7 @@ class NodeRuntime implements Runtime {
   }
 
   async runFlat(calls: readonly FlatCall[], lane = 0): Promise<number[]> {
-    const { numbers } = await this.#lane(lane).request({ kind: 'flat', calls });
+    const { numbers } = await this.#lane(lane).request({ kind: 'flat', calls: calls.map(wireFlatCall) });
     return numbers as number[];
   }
 
@@ -131,6 +133,20 @@ function wireCall({ program, feeds, into = {} }: Call): WireCall {
   }
   checkTargets(program, into, checkFeeds(program.declared, feeds, program.label));
   return { program: program.number, feeds, into };
+}
+
+const memoryNumbers = new WeakMap<SharedMemory, number>();
+let nextMemory = 0;
+
+function wireFlatCall(call: FlatCall): WireFlatCall {
+  const memories = arraysOf(call)?.map((array): NumberedMemory | undefined => {
+    const memory = memoryOf(array);
+    if (!memory) return undefined;
+    const number = memoryNumbers.get(memory) ?? nextMemory++;
+    memoryNumbers.set(memory, number);
+    return { number, memory };
+  });
+  return { call, memories: memories?.every((memory) => memory !== undefined) ? memories : null };
 }
 
 function checkTargets(program: NodeProgram, into: Tensors, bindings: Bindings): void {

@@ -1,5 +1,5 @@
 import type { DType, TensorData } from '../../base/tensor.ts';
-import type { FlatCall } from '../flatKernels.ts';
+import type { WireFlatCall } from './simdKernels.ts';
 
 /** What crosses the thread boundary: data on a SharedArrayBuffer is seen by both sides, any other is copied. */
 export interface WireTensor {
@@ -26,7 +26,7 @@ export interface EngineOptions {
 export type Command =
   | { readonly kind: 'compile'; readonly program: number; readonly model: Uint8Array }
   | { readonly kind: 'run'; readonly calls: readonly WireCall[] }
-  | { readonly kind: 'flat'; readonly calls: readonly FlatCall[] }
+  | { readonly kind: 'flat'; readonly calls: readonly WireFlatCall[] }
   | { readonly kind: 'release'; readonly program: number }
   | { readonly kind: 'close' };
 
