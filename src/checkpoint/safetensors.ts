@@ -28,8 +28,11 @@ export interface ReadAs {
 }
 
 export interface StoredTensor extends TensorLayout {
-  /** Reads the data from the file, now. Throws `QkvError('checkpoint')` where the stored type cannot be read so. */
-  read<As extends keyof ReadAs>(as: As): Promise<ReadAs[As]>;
+  /**
+   * Reads the data from the file, now: all elements or, row-major, those from `start` to before `end`. Throws
+   * `QkvError('checkpoint')` where the stored type cannot be read so.
+   */
+  read<As extends keyof ReadAs>(as: As, start?: number, end?: number): Promise<ReadAs[As]>;
 }
 
 export interface Safetensors {
@@ -51,30 +54,31 @@ export async function openSafetensors(storage: Storage, name: string): Promise<S
   const header = parseHeader(await storage.read(name, 8, Number(headerBytes)), fileBytes - dataStart, name);
   const tensors = new Map<string, StoredTensor>();
   for (const [key, entry] of header.tensors) {
-    const bytes = () => storage.read(name, dataStart + entry.begin, entry.end - entry.begin);
+    const bytes = (from: number, length: number) => storage.read(name, dataStart + entry.begin + from, length);
     tensors.set(key, storedTensor(key, entry, tensorAt(name, key), bytes));
   }
   return { metadata: header.metadata, tensors };
 }
 
-/** A tensor whose little-endian bytes, row-major, `bytes` reads when asked. */
+/** A tensor whose little-endian bytes, row-major, `bytes` reads when asked: `length` of them from byte `from` on, whole elements. */
 export function storedTensor(
   name: string,
   { dtype, shape }: Pick<TensorEntry, 'dtype' | 'shape'>,
   where: string,
-  bytes: () => Promise<Uint8Array<ArrayBuffer>>,
+  bytes: (from: number, length: number) => Promise<Uint8Array<ArrayBuffer>>,
 ): StoredTensor {
+  const width = elementBytes[dtype];
   return {
     name,
     dtype,
     shape,
-    async read(as) {
+    async read(as, start = 0, end = sizeOf(shape)) {
       const convert = conversions[as][dtype];
       if (!convert) {
         const readable = Object.keys(conversions[as]).join(', ');
         throw new QkvError('checkpoint', { where, got: dtype, expected: `${readable} to read it as ${as}` });
       }
-      return convert(aligned(await bytes()), where);
+      return convert(aligned(await bytes(start * width, (end - start) * width)), where);
     },
   };
 }

@@ -38,9 +38,12 @@ export async function loadPretrained(
   const stored = new Set(checkpoint.tensors.keys());
   const model = parseModel(checkpoint.config, `${storage.location}/config.json`, stored, head);
   const arena = new ParameterArena(declarationsOf(model));
-  const ignored = await loadStrictInto(model.keyMap, checkpoint.tensors, arena.placements, (path, values) => {
-    (arena.tensors[path]!.data as Float32Array).set(values);
-  });
+  const ignored = await loadStrictInto(
+    model.keyMap,
+    checkpoint.tensors,
+    arena.placements,
+    (path) => arena.tensors[path]!.data as Float32Array,
+  );
   const tokenizer = await openTokenizer(storage, checkpoint.config);
   return {
     location: storage.location,
