@@ -1,7 +1,8 @@
-import { existsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { QkvError } from '../base/errors.ts';
 import { nodeStorage } from '../checkpoint/storage.node.ts';
+import { onlyGguf } from './openGgufModel.ts';
 import { loadPretrained, type Pretrained } from './pretrained.ts';
 
 const weightFiles = [
@@ -12,11 +13,14 @@ const weightFiles = [
 ] as const;
 
 /**
- * Opens the model in a folder: a model folder, or the folder of a training run with one in `model/`.
+ * Opens a model: a model folder, a GGUF file or a folder with one, or the folder of a training run with one in `model/`.
  *
  * @throws QkvError `io` where there is none, and what `loadPretrained` throws.
  */
 export async function openModel(path: string): Promise<Pretrained> {
+  if (path.endsWith('.gguf') && statSync(path, { throwIfNoEntry: false })?.isFile()) {
+    return loadPretrained(nodeStorage(dirname(path)), { gguf: basename(path) });
+  }
   return loadPretrained(nodeStorage(modelFolder(path)));
 }
 
@@ -35,8 +39,10 @@ export function modelFolder(path: string): string {
     });
   }
   if (!statSync(path).isDirectory()) {
-    throw new QkvError('io', { where: `model ${path}`, got: 'a file', expected: 'the folder that the model is in' });
+    const expected = 'the folder that the model is in, or a .gguf file';
+    throw new QkvError('io', { where: `model ${path}`, got: 'a file', expected });
   }
+  if (onlyGguf(readdirSync(path)) !== undefined) return path;
   const inner = join(path, 'model');
   const folder = existsSync(join(path, 'config.json')) || !existsSync(inner) ? path : inner;
   const missing = [
