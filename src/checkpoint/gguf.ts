@@ -1,4 +1,5 @@
 import { QkvError } from '../base/errors.ts';
+import { release } from '../base/release.ts';
 import { sizeOf } from '../base/tensor.ts';
 import { type GgmlType, ggmlTypes } from './ggmlTypes.ts';
 import { GgufCursor, GgufTooShort, type GgufValue, ggufFault } from './ggufCursor.ts';
@@ -130,6 +131,7 @@ function openTensor(
     const blocks = await storage.read(file, at + first * blockBytes, (last - first) * blockBytes);
     const values = new Float32Array((last - first) * blockElements);
     dequantize(blocks, values);
+    release(blocks);
     return new Uint8Array(values.buffer, from - first * blockElements * 4, length);
   });
 }

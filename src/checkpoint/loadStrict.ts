@@ -1,4 +1,5 @@
 import { QkvError } from '../base/errors.ts';
+import { release } from '../base/release.ts';
 import { sizeOf } from '../base/tensor.ts';
 import {
   type Claim,
@@ -116,7 +117,9 @@ async function readClaim(
     const end = Math.min(start + step, size);
     const values = await first.read('float32', start, end);
     for (const other of others) {
-      if (!areSameBits(values, await other.read('float32', start, end))) different.add(other);
+      const same = await other.read('float32', start, end);
+      if (!areSameBits(values, same)) different.add(other);
+      release(same);
     }
     if (rule.move === 'none') targets[0]!.set(values, start);
     else if (rule.move === 'transpose') transposeInto(targets[0]!, values, start / rowSize, shape[0]!, shape[1]!);
@@ -124,6 +127,7 @@ async function readClaim(
       const shapes = params.map((param) => param.shape);
       splitInto(targets, values, start, shapes, rule.axis);
     }
+    release(values);
   }
   return [...different].map((other) => `different values in ${first.name} and ${other.name}, which the model ties`);
 }

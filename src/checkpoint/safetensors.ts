@@ -1,5 +1,6 @@
 import { QkvError } from '../base/errors.ts';
 import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from '../base/half.ts';
+import { release } from '../base/release.ts';
 import { bool, float32, type HostTensor, int32, type StorageDType, sizeOf } from '../base/tensor.ts';
 import {
   damaged,
@@ -29,8 +30,8 @@ export interface ReadAs {
 
 export interface StoredTensor extends TensorLayout {
   /**
-   * Reads the data from the file, now: all elements or, row-major, those from `start` to before `end`. Throws
-   * `QkvError('checkpoint')` where the stored type cannot be read so.
+   * Reads the data from the file, now: all elements or, row-major, those from `start` to before `end`; in memory
+   * that is the caller's. Throws `QkvError('checkpoint')` where the stored type cannot be read so.
    */
   read<As extends keyof ReadAs>(as: As, start?: number, end?: number): Promise<ReadAs[As]>;
 }
@@ -78,7 +79,10 @@ export function storedTensor(
         const readable = Object.keys(conversions[as]).join(', ');
         throw new QkvError('checkpoint', { where, got: dtype, expected: `${readable} to read it as ${as}` });
       }
-      return convert(aligned(await bytes(start * width, (end - start) * width)), where);
+      const stored = aligned(await bytes(start * width, (end - start) * width));
+      const values = convert(stored, where);
+      if (values.buffer !== stored.buffer) release(stored);
+      return values;
     },
   };
 }

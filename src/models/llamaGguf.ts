@@ -1,4 +1,5 @@
 import { QkvError } from '../base/errors.ts';
+import { release } from '../base/release.ts';
 import type { JsonObject } from '../checkpoint/checkpoint.ts';
 import type { Gguf } from '../checkpoint/gguf.ts';
 import { type StoredTensor, storedTensor } from '../checkpoint/safetensors.ts';
@@ -127,6 +128,7 @@ function inHalves(tensor: StoredTensor, headSize: number, where: string): Stored
         halves.set(pairs.subarray(at, at + rowSize), head + row * rowSize);
       }
     }
+    release(pairs);
     return new Uint8Array(halves.buffer, from - 4 * first, length);
   });
 }
