@@ -67,6 +67,7 @@ export function dimDivide(a: Dim, b: Dim): Dim | undefined {
   if (!divisor || divisor[1] === 0 || others.length > 0) return undefined;
   const terms = new Map<string, number>();
   for (const [monomial, coefficient] of termsOf(a)) {
+    if (coefficient === 0) continue;
     const rest = factorsOf(monomial);
     for (const name of factorsOf(divisor[0])) {
       const at = rest.indexOf(name);
