@@ -74,13 +74,18 @@ export interface PretrainedToSave {
   readonly arena: ParameterArena;
   readonly tokenizerFiles?: TokenizerFiles;
   readonly generationConfig?: JsonObject;
+  /** What the weights are rounded to; float32 by default. */
+  readonly dtype?: WeightType;
   readonly maxShardBytes?: number;
 }
+
+export type WeightType = keyof typeof storedTypes;
+const storedTypes = { float32: 'F32', float16: 'F16', bfloat16: 'BF16' } as const;
 
 /** Writes a model folder that `loadPretrained`, and Python's `from_pretrained` for its families, open. */
 export async function savePretrained(
   storage: Storage,
-  { model, arena, tokenizerFiles, generationConfig, maxShardBytes }: PretrainedToSave,
+  { model, arena, tokenizerFiles, generationConfig, dtype = 'float32', maxShardBytes }: PretrainedToSave,
 ): Promise<void> {
   const values = arena.placements.map(({ path, shape }) => ({
     path,
@@ -88,9 +93,11 @@ export async function savePretrained(
     data: arena.tensors[path]!.data as Float32Array,
   }));
   for (const [name, text] of Object.entries(tokenizerFiles ?? {})) await storage.writeAtomic(name, [encodeUtf8(text)]);
+  const { dtype: _, ...config } = model.config;
   await saveCheckpoint(storage, {
-    config: model.config,
-    tensors: toCheckpoint(model.keyMap, values),
+    // Python computes in the type that is named here; newer versions write it as dtype and read both
+    config: { ...config, torch_dtype: dtype },
+    tensors: toCheckpoint(model.keyMap, values, storedTypes[dtype]),
     ...(generationConfig && { generationConfig }),
     ...(maxShardBytes !== undefined && { maxShardBytes }),
   });
