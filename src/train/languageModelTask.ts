@@ -36,7 +36,7 @@ export function languageModelTask(
     declarations: withInit(recipe.model, declarationsOf(model)),
     tokenizer,
     tokenizerFiles: files,
-    generationConfig: { bos_token_id: model.bosId, eos_token_id: model.eosId },
+    generationConfig: { bos_token_id: model.bosId, eos_token_id: model.eosIds[0] ?? null },
     smoothing: 0,
     padded: false,
     bindings: { B: batchSize, T: blockSize },

@@ -113,9 +113,9 @@ function toMicro(batch: PairBatch): Micro {
 /** How the model translates when nothing else is said; Marian must not write its padding token. */
 function generationConfig(model: EncoderDecoderModel, evaluate: TranslationEvaluation): JsonObject {
   return {
-    ...(model.family === 'marian' && { bad_words_ids: [[model.padId]], forced_eos_token_id: model.eosId }),
+    ...(model.family === 'marian' && { bad_words_ids: [[model.padId]], forced_eos_token_id: model.eosIds[0]! }),
     decoder_start_token_id: model.startId,
-    eos_token_id: model.eosId,
+    eos_token_id: model.eosIds[0]!,
     pad_token_id: model.padId,
     num_beams: evaluate.beam,
     ...(evaluate.beam > 1 && { length_penalty: evaluate.lengthPenalty }),
