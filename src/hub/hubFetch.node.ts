@@ -34,15 +34,17 @@ export function hubFetch({ id, revision }: HubName, settings: HubSettings, signa
     if (settings.token !== undefined && new URL(url).origin === origin) {
       headers.set('authorization', `Bearer ${settings.token}`);
     }
+    // The library's requests have no signal, and a small answer: it is read here, so that it comes whole or not at all.
+    const isSmall = !init?.signal;
     const signals = [signal, init?.signal ?? AbortSignal.timeout(10_000)].filter((one) => one !== undefined);
     let response: Response;
     try {
       response = await fetch(url, { ...init, headers, signal: AbortSignal.any(signals) });
+      if (response.ok) return isSmall ? new Response(await response.arrayBuffer(), response) : response;
     } catch (cause) {
       signal?.throwIfAborted();
       throw new HubUnreachable(where, cause);
     }
-    if (response.ok) return response;
     const text = response.headers.get('x-error-message') ?? '';
     await response.body?.cancel();
     throw refusal(response, text, { where, id, revision, settings });

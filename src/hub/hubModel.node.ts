@@ -97,6 +97,8 @@ async function fetchSnapshot(
   );
   const commit = info.sha;
   if (!isCommit(commit)) throw wrongAnswer(where, `the commit ${JSON.stringify(commit)}`);
+  const names: readonly unknown[] = info.filePaths;
+  if (!names.every((one) => typeof one === 'string')) throw wrongAnswer(where, 'files without names');
   const folder = join(repository, 'snapshots', commit);
 
   let listed: Promise<ReadonlyMap<string, Blob>> | undefined;
@@ -130,7 +132,7 @@ async function fetchSnapshot(
     await fetchFiles(wanted, { id, repository, folder, fetch, signal: options.signal, onProgress });
   };
 
-  const files = await modelFiles(where, info.filePaths, async (index) => {
+  const files = await modelFiles(where, names, async (index) => {
     await fetchMissing([index]);
     return answer(where, readFile(join(folder, index), 'utf8').then(JSON.parse));
   });

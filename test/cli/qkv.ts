@@ -19,6 +19,8 @@ export interface RunOptions {
   readonly hangUp?: boolean;
   /** Environment variables, added to this process's. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Sends SIGINT when this is fulfilled. */
+  readonly interruptOn?: Promise<unknown>;
   /** Sends SIGINT when standard output has these characters. */
   readonly interruptAfter?: string;
 }
@@ -31,6 +33,7 @@ export function qkv(args: readonly string[], options: RunOptions = {}): Promise<
   });
   let [stdout, stderr] = ['', ''];
   let interrupted = false;
+  void options.interruptOn?.then(() => child.kill('SIGINT'));
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;
     if (options.hangUp) child.stdout.destroy();

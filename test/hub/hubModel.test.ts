@@ -269,10 +269,36 @@ describe('refused', () => {
     expect(() => parseHubName(name)).toThrow('revision');
   });
 
+  it.each([
+    ['a hash that is a path', { oid: '../../x' }, 'an answer of the hub'],
+    ['no hash', { oid: undefined }, 'an answer of the hub'],
+    ['more bytes than the disk has', { size: 2 ** 52 }, 'not enough space'],
+    ['fewer bytes than there are', { size: 10 }, 'more bytes'],
+  ])('a list with %s', async (_, listed, words) => {
+    hub.faults.listed['config.json'] = listed;
+    await expect(fetchModel('tiny/gpt2')).rejects.toMatchObject(refusal('io', words));
+  });
+
   it('a cache that cannot be written', async () => {
     writeFileSync(join(home, 'file'), '');
     vi.stubEnv('HF_HUB_CACHE', join(home, 'file', 'cache'));
     await expect(fetchModel('tiny/gpt2')).rejects.toMatchObject(refusal('io', 'cannot write', 'Set HF_HUB_CACHE'));
+  });
+
+  it.each([
+    '<html>Log in</html>',
+    '{}',
+    'null',
+    '{"sha": "../../x", "siblings": []}',
+    `{"sha": "${first}", "siblings": [{"rfilename": 7}]}`,
+    `{"sha": "${first}", "siblings": [null]}`,
+    `{"sha": "${first}", "siblings": [{"rfilename": "config.json"}, {"rfilename": "model.safetensors"}]}`,
+  ])('what no hub answers: %s', async (answer) => {
+    hub.faults.answer = answer;
+    await expect(fetchModel('tiny/gpt2')).rejects.toMatchObject(
+      refusal('io', 'expected an answer of the hub', 'HF_ENDPOINT'),
+    );
+    expect(readdirSync(home)).toEqual([]);
   });
 
   it('an endpoint that is none', async () => {
@@ -305,6 +331,7 @@ describe('without the network', () => {
   const offline: readonly (readonly [string, () => void])[] = [
     ['no server', () => vi.stubEnv('HF_ENDPOINT', 'http://127.0.0.1:9')],
     ['a server that fails', () => void (hub.faults.status = 503)],
+    ['an answer that breaks off', () => void (hub.faults.broken['json'] = [10, 10, 10, 10])],
     ['HF_HUB_OFFLINE', () => vi.stubEnv('HF_HUB_OFFLINE', '1')],
   ];
   it.each(offline)('the cache does: %s', async (cause, goOffline) => {

@@ -16,14 +16,18 @@ export interface Repository {
 
 /** What goes wrong; a test changes it while the server runs. */
 export interface Faults {
-  /** File to after how many bytes its connection is destroyed, once for each number. */
+  /** File, or `json`, to after how many bytes its connection is destroyed, once for each number. */
   broken: Record<string, number[]>;
   /** Files that arrive with a byte changed. */
   damaged: Set<string>;
   /** Files that are listed and not there. */
   lost: Set<string>;
+  /** File to what the list says of it instead. */
+  listed: Record<string, object>;
   /** Every request gets this status. */
   status: number | undefined;
+  /** In place of every JSON text. */
+  answer: string | undefined;
   ignoresRanges: boolean;
   /** Holds the large files back after their first bytes. */
   isStopped: boolean;
@@ -58,7 +62,9 @@ export async function startHub(repositories: Readonly<Record<string, Repository>
     broken: {},
     damaged: new Set(),
     lost: new Set(),
+    listed: {},
     status: undefined,
+    answer: undefined,
     ignoresRanges: false,
     isStopped: false,
   };
@@ -68,7 +74,10 @@ export async function startHub(repositories: Readonly<Record<string, Repository>
   };
   const json = (response: ServerResponse, value: unknown, headers = {}) => {
     response.writeHead(200, { 'content-type': 'application/json; charset=utf-8', ...headers });
-    response.end(JSON.stringify(value));
+    const text = JSON.stringify(value);
+    if (faults.answer !== undefined) return void response.end(faults.answer);
+    if (faults.broken['json']?.shift() === undefined) return void response.end(text);
+    response.write(text.slice(0, 10), () => setTimeout(() => response.destroy(), 20));
   };
 
   const send = (request: IncomingMessage, response: ServerResponse, path: string, bytes: Uint8Array, headers = {}) => {
@@ -138,6 +147,7 @@ export async function startHub(repositories: Readonly<Record<string, Repository>
       size: bytes.length,
       oid: gitHash(bytes),
       ...(isLarge(path) && { lfs: { oid: sha256(bytes), size: bytes.length, pointerSize: 130 } }),
+      ...faults.listed[path],
     }));
     const from = Number(url.searchParams.get('cursor') ?? 0);
     url.searchParams.set('cursor', String(from + 3));
