@@ -7,7 +7,7 @@ import { onDisk, sizeOf } from './diskError.node.ts';
 import { HubUnreachable } from './hubFetch.node.ts';
 
 /** A file of the hub, and where it goes. */
-export interface Blob {
+export interface HubBlob {
   /** For messages. */
   readonly name: string;
   readonly url: string;
@@ -27,7 +27,7 @@ const stalledAfter = 30_000; // ms without a byte
 const maxFailures = 5;
 
 /** Where the bytes of a blob lie until they are complete. */
-export const partialPath = (blob: Blob): string => `${blob.path}.qkv-incomplete`;
+export const partialPath = (blob: HubBlob): string => `${blob.path}.qkv-incomplete`;
 
 /**
  * Fetches a blob, going on from what an earlier attempt of this or of another process has left, and checks it. A
@@ -39,7 +39,7 @@ export const partialPath = (blob: Blob): string => `${blob.path}.qkv-incomplete`
  *
  * @throws QkvError `io`; `checkpoint` where the bytes are not those of the hash
  */
-export async function fetchBlob(blob: Blob, options: FetchOptions): Promise<void> {
+export async function fetchBlob(blob: HubBlob, options: FetchOptions): Promise<void> {
   const partial = partialPath(blob);
   for (let failures = 0; ; ) {
     const before = (await sizeOf(partial)) ?? 0;
@@ -50,7 +50,8 @@ export async function fetchBlob(blob: Blob, options: FetchOptions): Promise<void
       options.signal?.throwIfAborted();
       failures = ((await sizeOf(partial)) ?? 0) > before ? 0 : failures + 1;
       if (!(error instanceof HubUnreachable) || failures === maxFailures) throw error;
-      await sleep(250 * 2 ** failures, undefined, options.signal && { signal: options.signal });
+      const wait = sleep(250 * 2 ** failures, undefined, options.signal && { signal: options.signal });
+      await wait.catch(() => options.signal?.throwIfAborted());
     }
   }
   try {
@@ -62,7 +63,7 @@ export async function fetchBlob(blob: Blob, options: FetchOptions): Promise<void
   }
 }
 
-async function check(blob: Blob): Promise<void> {
+async function check(blob: HubBlob): Promise<void> {
   const partial = partialPath(blob);
   const found = await onDisk(partial, hashOf(partial, blob));
   if (found === blob.hash) return;
@@ -75,11 +76,11 @@ async function check(blob: Blob): Promise<void> {
   });
 }
 
-async function isFinished(blob: Blob): Promise<boolean> {
+async function isFinished(blob: HubBlob): Promise<boolean> {
   return (await sizeOf(blob.path)) === blob.size;
 }
 
-async function fetchRest(blob: Blob, options: FetchOptions): Promise<void> {
+async function fetchRest(blob: HubBlob, options: FetchOptions): Promise<void> {
   const partial = partialPath(blob);
   const handle = await onDisk(partial, open(partial, constants.O_WRONLY | constants.O_CREAT));
   const stall = new AbortController();
@@ -114,13 +115,13 @@ async function fetchRest(blob: Blob, options: FetchOptions): Promise<void> {
   }
 }
 
-function startOf(response: Response, blob: Blob, asked: number): number {
+function startOf(response: Response, blob: HubBlob, asked: number): number {
   const range = response.headers.get('content-range');
   if (range?.startsWith(`bytes ${asked}-`)) return asked;
   throw new QkvError('io', { where: blob.name, got: `Content-Range: ${range}`, expected: `bytes from ${asked} on` });
 }
 
-async function* chunksOf(response: Response, blob: Blob): AsyncGenerator<Uint8Array> {
+async function* chunksOf(response: Response, blob: HubBlob): AsyncGenerator<Uint8Array> {
   const reader = response.body?.getReader();
   try {
     for (;;) {
@@ -142,7 +143,7 @@ async function writeAt(handle: FileHandle, chunk: Uint8Array, position: number):
   }
 }
 
-async function hashOf(path: string, { hash, size }: Blob): Promise<string> {
+async function hashOf(path: string, { hash, size }: HubBlob): Promise<string> {
   const hasher = createHash(hash.length === 64 ? 'sha256' : 'sha1');
   if (hash.length === 40) hasher.update(`blob ${size}\0`);
   for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 })) hasher.update(chunk as Uint8Array);

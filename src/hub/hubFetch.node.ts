@@ -8,7 +8,7 @@ export class HubUnreachable extends QkvError {
     super('io', {
       where,
       got: `no answer: ${reasonOf(cause)}`,
-      hint: 'Check the connection and HF_ENDPOINT. What has arrived is kept, and the next run goes on from there',
+      hint: 'Check the connection and HF_ENDPOINT, or the path if a folder was meant. What has arrived is kept for the next run',
       cause,
     });
   }

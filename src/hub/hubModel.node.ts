@@ -2,7 +2,7 @@ import { copyFile, mkdir, readdir, readFile, rename, rm, statfs, symlink, writeF
 import { dirname, join, relative, sep } from 'node:path';
 import { QkvError } from '../base/errors.ts';
 import { diskFull, onDisk, sizeOf } from './diskError.node.ts';
-import { type Blob, fetchBlob, partialPath } from './fetchBlob.node.ts';
+import { fetchBlob, type HubBlob, partialPath } from './fetchBlob.node.ts';
 import { HubUnreachable, hubFetch } from './hubFetch.node.ts';
 import type { HubName } from './hubName.ts';
 import { type HubSettings, hubSettings } from './hubSettings.node.ts';
@@ -101,9 +101,9 @@ async function fetchSnapshot(
   if (!names.every((one) => typeof one === 'string')) throw wrongAnswer(where, 'files without names');
   const folder = join(repository, 'snapshots', commit);
 
-  let listed: Promise<ReadonlyMap<string, Blob>> | undefined;
+  let listed: Promise<ReadonlyMap<string, HubBlob>> | undefined;
   const list = async () => {
-    const blobs = new Map<string, Blob>();
+    const blobs = new Map<string, HubBlob>();
     for await (const { type, path, size, oid, lfs } of listFiles({
       ...request,
       repo: id,
@@ -163,7 +163,7 @@ function wrongAnswer(where: string, got: string, cause?: unknown): QkvError {
 }
 
 /** The hash becomes the name of a file. */
-function checked(where: string, file: string, blob: Blob | undefined): Blob {
+function checked(where: string, file: string, blob: HubBlob | undefined): HubBlob {
   if (!blob) throw wrongAnswer(where, `a list of files without ${file}`);
   const isSound = /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(blob.hash) && Number.isSafeInteger(blob.size) && blob.size >= 0;
   if (!isSound) throw wrongAnswer(where, `for ${file} the hash ${JSON.stringify(blob.hash)} and ${blob.size} bytes`);
@@ -180,7 +180,7 @@ interface Fetching {
 }
 
 async function fetchFiles(
-  wanted: readonly { readonly file: string; readonly blob: Blob }[],
+  wanted: readonly { readonly file: string; readonly blob: HubBlob }[],
   { id, repository, folder, fetch, signal, onProgress }: Fetching,
 ): Promise<void> {
   const blobs = join(repository, 'blobs');
