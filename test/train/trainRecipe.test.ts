@@ -159,6 +159,13 @@ describe('a run of a recipe', () => {
     expect(existsSync(join(tiny.output, 'step-000004'))).toBe(true);
   });
 
+  it('that cannot begin leaves its folder free for the next try', async () => {
+    using tiny = new TinyRecipe();
+    const error = await failureOf(trainRecipe(runtime, tiny.load('translation', 'data.train=missing.tsv')));
+    expect(error.code).toBe('io');
+    expect((await trainUntil(tiny.load('translation'), 1)).step).toBe(1);
+  });
+
   it('ends early when validation does not improve', async () => {
     using tiny = new TinyRecipe();
     const run = await trainRecipe(
