@@ -21,7 +21,7 @@ interface Import {
 }
 
 const CORE = ['base', 'graph', 'ops'];
-const SIDE = ['checkpoint', 'tokenizer', 'data', 'eval', 'draw', 'recipe'];
+const SIDE = ['checkpoint', 'hub', 'tokenizer', 'data', 'eval', 'draw', 'recipe'];
 const TOP = [...CORE, 'autodiff', 'onnx', 'runtime', 'nn', 'models', ...SIDE];
 
 /** Folder of src/ → folders that it may import besides itself. */

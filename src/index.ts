@@ -15,6 +15,7 @@ export {
   openCheckpoint,
   saveCheckpoint,
 } from './checkpoint/checkpoint.ts';
+export { type Gguf, openGguf } from './checkpoint/gguf.ts';
 export { openSafetensors, readHostTensor, type Safetensors, type StoredTensor } from './checkpoint/safetensors.ts';
 export type { Storage } from './checkpoint/storage.ts';
 export { type BlockBatch, consecutiveBlocks, randomBlocks } from './data/blockBatches.ts';
@@ -101,7 +102,13 @@ export {
   pairLoss,
   textLoss,
 } from './pretrained/measureLoss.ts';
-export { loadPretrained, type Pretrained, type PretrainedToSave, savePretrained } from './pretrained/pretrained.ts';
+export {
+  type LoadOptions,
+  loadPretrained,
+  type Pretrained,
+  type PretrainedToSave,
+  savePretrained,
+} from './pretrained/pretrained.ts';
 export { type TranslateOptions, type Translation, translate } from './pretrained/translate.ts';
 export { formatRecipe } from './recipe/formatRecipe.ts';
 export { parseRecipe } from './recipe/parseRecipe.ts';

@@ -6,6 +6,7 @@ import { type PairColumn, readPairsTsv, readParallel, type TextPair } from '../.
 import { Interrupted } from './errors.ts';
 import { addGenerationFlags, type GenerationFlags, generationOptions, refuseConflicts } from './generationFlags.ts';
 import { interruptSignal } from './interrupt.ts';
+import { modelArgument } from './openPretrained.ts';
 import { openRunning, type RunningModel } from './openRunning.ts';
 import { Progress } from './progress.ts';
 import { oneOf, wholeNumber } from './values.ts';
@@ -32,7 +33,7 @@ interface Options extends GenerationFlags {
 export function evalCommand(): Command {
   return addGenerationFlags(
     new Command()
-      .argument('<MODEL>', 'a model folder, or the output folder of a training run')
+      .argument('<MODEL>', modelArgument)
       .requiredOption('--data <file>', 'pairs separated by tabs, the sources alone (with --references), or a text')
       .requiredOption(
         '--metric <names>',

@@ -3,6 +3,7 @@ import { QkvError } from '../../src/base/errors.ts';
 import { Interrupted } from './errors.ts';
 import { addGenerationFlags, type GenerationFlags, generationOptions, refuseConflicts } from './generationFlags.ts';
 import { interruptSignal } from './interrupt.ts';
+import { modelArgument } from './openPretrained.ts';
 import { openRunning, requireKind } from './openRunning.ts';
 import { wholeNumber } from './values.ts';
 
@@ -15,7 +16,7 @@ interface Options extends GenerationFlags {
 export function generateCommand(): Command {
   return addGenerationFlags(
     new Command()
-      .argument('<MODEL>', 'a model folder, or the output folder of a training run')
+      .argument('<MODEL>', modelArgument)
       .argument('[PROMPT]', 'what to continue; without it, the text from standard input if that is no terminal'),
   )
     .option(

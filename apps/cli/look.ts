@@ -5,6 +5,7 @@ import { QkvError } from '../../src/base/errors.ts';
 import type { AttentionMap } from '../../src/draw/attention-map.ts';
 import type { LayerAttention } from '../../src/inspect/attention.ts';
 import type { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
+import { modelArgument } from './openPretrained.ts';
 import { openRunning, type RunningModel } from './openRunning.ts';
 import { oneOf, realNumber, wholeNumber } from './values.ts';
 
@@ -24,7 +25,7 @@ interface Options {
 
 export function lookCommand(): Command {
   return new Command()
-    .argument('<MODEL>', 'a model folder, or the output folder of a training run')
+    .argument('<MODEL>', modelArgument)
     .argument('<TEXT>', 'what the model reads')
     .option('--target <text>', "the translation to look at (default: the model's own, greedy)")
     .option('--kind <kind>', `${kinds.join(', ')} (default: cross, else decoder)`, oneOf('--kind', kinds))

@@ -4,8 +4,9 @@ import type { GenerationSession } from '../../src/generate/session.ts';
 import type { Pretrained } from '../../src/pretrained/pretrained.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import type { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
+import { openPretrained } from './openPretrained.ts';
 
-/** A model folder, opened and ready to run on ONNX Runtime. */
+/** A model, opened and ready to run on ONNX Runtime. */
 export interface RunningModel extends AsyncDisposable {
   readonly pretrained: Pretrained;
   readonly tokenizer: Tokenizer;
@@ -16,14 +17,13 @@ export interface RunningModel extends AsyncDisposable {
 }
 
 /** @throws QkvError where there is no such model, or it has no tokenizer. */
-export async function openRunning(path: string): Promise<RunningModel> {
-  const [{ openModel }, { GenerationSession }, { createNodeRuntime }, { generationDefaults }] = await Promise.all([
-    import('../../src/pretrained/openModel.node.ts'),
+export async function openRunning(name: string): Promise<RunningModel> {
+  const [pretrained, { GenerationSession }, { createNodeRuntime }, { generationDefaults }] = await Promise.all([
+    openPretrained(name),
     import('../../src/generate/session.ts'),
     import('../../src/runtime/node/node.ts'),
     import('../../src/pretrained/generationDefaults.ts'),
   ]);
-  const pretrained = await openModel(path);
   const { tokenizer, model, arena, location } = pretrained;
   if (!tokenizer) {
     throw new QkvError('tokenizer', {

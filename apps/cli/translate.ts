@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { Interrupted } from './errors.ts';
 import { addGenerationFlags, type GenerationFlags, generationOptions, refuseConflicts } from './generationFlags.ts';
 import { interruptSignal } from './interrupt.ts';
+import { modelArgument } from './openPretrained.ts';
 import { openRunning, requireKind } from './openRunning.ts';
 import { Progress } from './progress.ts';
 import { batchesOf, refuseBoth, textsOf } from './texts.ts';
@@ -18,7 +19,7 @@ interface Options extends GenerationFlags {
 export function translateCommand(): Command {
   return addGenerationFlags(
     new Command()
-      .argument('<MODEL>', 'a model folder, or the output folder of a training run')
+      .argument('<MODEL>', modelArgument)
       .argument('[TEXT...]', 'sentences; without any, the lines of --file or of standard input')
       .option('--file <file>', 'translate the lines of a file'),
   )

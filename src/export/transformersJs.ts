@@ -46,7 +46,7 @@ export function exportConfig(
     ...(model.kind !== 'encoder' && {
       is_encoder_decoder: model.kind === 'encoder-decoder',
       ...(decoders[model.family] && { [decoders[model.family]!.layers]: model.cache.layers }),
-      eos_token_id: model.eosId,
+      eos_token_id: model.eosIds.length > 1 ? model.eosIds : (model.eosIds[0] ?? null),
       pad_token_id: model.padId,
       ...(model.kind === 'causal' ? { bos_token_id: model.bosId } : { decoder_start_token_id: model.startId }),
     }),

@@ -36,8 +36,10 @@ export async function beamSearch(
   const { numBeams, maxNewTokens, signal } = options;
   const { vocabSize } = session.model;
   const searches = inputs.map((input) => new Search(options, firstHistory(session.model, input)));
-  const wanted = wantedScores(2 * numBeams, 'logProbs', options, vocabSize);
-  const candidates = new Candidates(2 * numBeams);
+  // as many as leave `numBeams` that go on, though each beam may end in every way; at least twice the beams, as the reference
+  const count = Math.max(2, 1 + options.eosIds.length) * numBeams;
+  const wanted = wantedScores(count, 'logProbs', options, vocabSize);
+  const candidates = new Candidates(count);
   signal?.throwIfAborted();
   const { decoding, scores: first } = await Decoding.start(session, inputs, wanted);
   let scores = first;
@@ -118,11 +120,11 @@ class Search {
       this.#idle();
       return;
     }
-    const { numBeams, eosId, maxNewTokens, lengthPenalty, earlyStopping } = this.#options;
+    const { numBeams, eosIds, maxNewTokens, lengthPenalty, earlyStopping } = this.#options;
     const open: Hypothesis[] = [];
     const ended: Finished[] = [];
     for (let rank = 0; rank < candidates.count; rank++) {
-      const ends = candidates.tokens[rank] === eosId || length === maxNewTokens;
+      const ends = eosIds.includes(candidates.tokens[rank]!) || length === maxNewTokens;
       if (ends && rank < numBeams) {
         const beam = this.#continue(candidates, rank);
         ended.push({ ...beam, score: beam.sum / length ** lengthPenalty });
@@ -146,7 +148,7 @@ class Search {
       if (sum === Number.NEGATIVE_INFINITY || history.length !== this.#prompt + ids.length) {
         throw new Error('qkv defect: a dead beam was finished');
       }
-      return { ids, tokenScores, score, finish: ids.at(-1) === this.#options.eosId ? 'end' : 'length' };
+      return { ids, tokenScores, score, finish: this.#options.eosIds.includes(ids.at(-1)!) ? 'end' : 'length' };
     });
   }
 

@@ -43,7 +43,7 @@ export async function independentPaths(
   strategy: Strategy,
   onToken?: (token: number, tokenScore: number) => void,
 ): Promise<GenerationResult[][]> {
-  const { numReturn, maxNewTokens, eosId, signal } = options;
+  const { numReturn, maxNewTokens, eosIds, signal } = options;
   const all = inputs.map((ids) =>
     Array.from({ length: numReturn }, (): Path => {
       return { history: firstHistory(session.model, ids), ids: [], tokenScores: [], finish: null };
@@ -69,7 +69,7 @@ export async function independentPaths(
         path.history.push(token);
         path.ids.push(token);
         path.tokenScores.push(tokenScore);
-        if (token === eosId) path.finish = 'end';
+        if (eosIds.includes(token)) path.finish = 'end';
         else if (generated + 1 === maxNewTokens) path.finish = 'length';
         onToken?.(token, tokenScore);
       });

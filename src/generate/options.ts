@@ -15,8 +15,8 @@ export interface GenerateOptions {
   readonly maxNewTokens?: number;
   /** The end token may come only after so many others. */
   readonly minNewTokens?: number;
-  /** The end token, where it is not the model's; null: there is none. */
-  readonly eosId?: number | null;
+  /** The end token, or several of which each ends a text, where they are not the model's; null: there is none. */
+  readonly eosId?: number | readonly number[] | null;
   /** Above 1, tokens that are in the prompt or the result so far lose score. */
   readonly repetitionPenalty?: number;
   /** No sequence of so many tokens comes twice. */
@@ -60,7 +60,7 @@ export interface ResolvedOptions {
   readonly mode: 'greedy' | 'sample' | 'beam';
   readonly maxNewTokens: number;
   readonly minNewTokens: number;
-  readonly eosId: number | null;
+  readonly eosIds: readonly number[];
   readonly repetitionPenalty: number;
   readonly noRepeatNgramSize: number;
   readonly badWordsIds: readonly (readonly number[])[];
@@ -106,6 +106,11 @@ function usage(name: string, got: unknown, expected: string, hint?: string): Qkv
   });
 }
 
+function listOf(ids: number | readonly number[] | null): readonly number[] {
+  if (typeof ids === 'number') return [ids];
+  return ids ?? [];
+}
+
 /** @throws QkvError `usage` for what model or mode cannot honour. */
 export function resolveOptions(
   model: GenerativeModel,
@@ -144,9 +149,10 @@ export function resolveOptions(
       `The model has ${model.maxLength} positions${model.kind === 'causal' ? `, the longest prompt ${longest} tokens` : ''}`,
     );
   }
-  const eosId = options.eosId === undefined ? model.eosId : token('eosId', options.eosId);
+  const eosIds = options.eosId === undefined ? model.eosIds : listOf(options.eosId);
+  for (const id of eosIds) token('eosId', id);
   const minNewTokens = whole('minNewTokens', options.minNewTokens ?? 0, 0, maxNewTokens);
-  if (minNewTokens > 0 && eosId === null)
+  if (minNewTokens > 0 && eosIds.length === 0)
     throw usage('minNewTokens', minNewTokens, 'an end token to hold back', 'Give eosId');
   const forcedBosId = token('forcedBosId', options.forcedBosId);
   if (forcedBosId !== null && model.kind === 'causal') {
@@ -156,7 +162,7 @@ export function resolveOptions(
   for (const word of badWordsIds) {
     if (!Array.isArray(word) || word.length === 0) throw usage('badWordsIds', word, 'lists of one token or more');
     for (const id of word) token('badWordsIds', id);
-    if (word.length === 1 && word[0] === eosId) {
+    if (word.length === 1 && eosIds.includes(word[0]!)) {
       throw usage('badWordsIds', word, 'no end token', 'minNewTokens holds it back; eosId: null generates without one');
     }
   }
@@ -175,7 +181,7 @@ export function resolveOptions(
     mode,
     maxNewTokens,
     minNewTokens,
-    eosId,
+    eosIds,
     repetitionPenalty: positive('repetitionPenalty', options.repetitionPenalty ?? 1),
     noRepeatNgramSize:
       options.noRepeatNgramSize === undefined ? 0 : whole('noRepeatNgramSize', options.noRepeatNgramSize, 1),

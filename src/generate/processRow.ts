@@ -9,11 +9,10 @@ export function processRow(
   generated: number,
   options: ResolvedOptions,
 ): void {
-  const { eosId } = options;
   if (options.repetitionPenalty !== 1) repetitionPenalty(row, history, options.repetitionPenalty);
   if (options.noRepeatNgramSize > 0) noRepeatNgram(row, history, options.noRepeatNgramSize);
   if (options.badWordsIds.length > 0) badWords(row, history, options.badWordsIds);
-  if (eosId !== null) minNewTokens(row, generated, options.minNewTokens, eosId);
+  minNewTokens(row, generated, options.minNewTokens, options.eosIds);
   const forced = forcedToken(generated, options);
   if (forced !== null) forceToken(row, forced);
 }
@@ -27,7 +26,7 @@ export function forcedToken(generated: number, options: ResolvedOptions): number
 /** Tokens that may not come after `generated` others, whatever these are. */
 export function bannedTokens(generated: number, options: ResolvedOptions): Set<number> {
   const banned = new Set(options.badWordsIds.filter((word) => word.length === 1).map(([token]) => token!));
-  if (options.eosId !== null && generated < options.minNewTokens) banned.add(options.eosId);
+  if (generated < options.minNewTokens) for (const token of options.eosIds) banned.add(token);
   return banned;
 }
 
@@ -45,7 +44,7 @@ export function wantedScores(
   vocabSize: number,
 ): Wanted {
   const singles = options.badWordsIds.filter((word) => word.length === 1).length;
-  const k = Math.min(vocabSize, count + singles + (options.minNewTokens > 0 ? 1 : 0));
+  const k = Math.min(vocabSize, count + singles + (options.minNewTokens > 0 ? options.eosIds.length : 0));
   const looksBack =
     options.repetitionPenalty !== 1 || options.noRepeatNgramSize > 0 || singles < options.badWordsIds.length;
   return looksBack || k > MOST_CANDIDATES ? { kind: rows } : { kind: 'top', k };

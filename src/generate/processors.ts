@@ -34,9 +34,9 @@ export function badWords(row: Float32Array, history: readonly number[], words: r
   }
 }
 
-/** Bans the end token until there are `min` new tokens. */
-export function minNewTokens(row: Float32Array, generated: number, min: number, eosId: number): void {
-  if (generated < min) row[eosId] = Number.NEGATIVE_INFINITY;
+/** Bans the end tokens until there are `min` new tokens. */
+export function minNewTokens(row: Float32Array, generated: number, min: number, eosIds: readonly number[]): void {
+  if (generated < min) for (const token of eosIds) row[token] = Number.NEGATIVE_INFINITY;
 }
 
 /** Leaves one token, at score 0. */

@@ -42,7 +42,7 @@ export function parseAlbert(json: unknown, file = 'config.json', context: Encode
       transformActivation: config.activation,
     },
     bosId: read.id('bos_token_id', 2),
-    eosId: read.id('eos_token_id', 3),
+    eosIds: read.ids('eos_token_id', 3),
   });
 }
 

@@ -11,6 +11,7 @@ import { encoderDecoder, type TransformerConfig } from './transformer.ts';
  */
 export function parseBart(json: unknown, file = 'config.json'): EncoderDecoderModel {
   const read = new ConfigReader(json, file);
+  read.architecture('BartForConditionalGeneration', 'BartModel');
   read.only('normalize_before', false, 'BART models are post-norm');
   read.only('normalize_embedding', true, 'a norm follows the embedding');
   read.only('add_final_layer_norm', false, 'there is no norm after the last layer');
@@ -51,7 +52,7 @@ export function parseBart(json: unknown, file = 'config.json'): EncoderDecoderMo
     attentionDropout: read.rate('attention_dropout', 0),
     activationDropout: read.rate('activation_dropout', 0),
     padId: read.int('pad_token_id', { min: 0, otherwise: 1 }),
-    eosId: read.int('eos_token_id', { min: 0, otherwise: 2 }),
+    eosIds: read.ids('eos_token_id', 2),
     startId: read.int('decoder_start_token_id', { min: 0, otherwise: 2 }),
   };
   return encoderDecoder('bart', config, { ...(json as object), model_type: 'bart' }, keyMap(config));

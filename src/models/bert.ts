@@ -42,7 +42,7 @@ export function parseBert(json: unknown, file = 'config.json', context: EncoderC
       transformActivation: config.activation,
     },
     bosId: read.id('bos_token_id', null),
-    eosId: read.id('eos_token_id', null),
+    eosIds: read.ids('eos_token_id', null),
   });
 }
 

@@ -42,6 +42,14 @@ export class ConfigReader {
     return this.int(name, { min: 0 });
   }
 
+  /** A token id, a list of them, or null. */
+  ids(name: string, otherwise: number | null): readonly number[] {
+    const value = this.#fields[name];
+    if (!Array.isArray(value)) return [this.id(name, otherwise)].filter((id) => id !== null);
+    if (value.every((id) => Number.isSafeInteger(id) && id >= 0)) return value as number[];
+    throw this.error(name, 'a token id, or a list of them');
+  }
+
   /** A probability below 1. */
   rate(name: string, otherwise: number): number {
     return this.#read(
@@ -73,6 +81,20 @@ export class ConfigReader {
   only(name: string, supported: string | number | boolean | null, why: string): void {
     const value = this.#fields[name];
     if (value !== undefined && value !== supported) throw this.error(name, `${JSON.stringify(supported)}: ${why}`);
+  }
+
+  /**
+   * The class in `architectures`, where there is one, must be one of `classes`.
+   *
+   * @throws QkvError `config`
+   */
+  architecture(...classes: string[]): void {
+    const named = this.#fields['architectures'];
+    const first: unknown = Array.isArray(named) ? named[0] : undefined;
+    if (first === undefined && !this.has('architectures')) return;
+    if (!classes.includes(first as string) && !(Array.isArray(named) && named.length === 0)) {
+      throw this.error('architectures', `${classes.join(' or ')}: no other head of this family is here`);
+    }
   }
 
   raw(name: string): unknown {

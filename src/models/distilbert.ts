@@ -48,7 +48,7 @@ export function parseDistilbert(json: unknown, file = 'config.json', context: En
       transformActivation: config.activation,
     },
     bosId: read.id('bos_token_id', null),
-    eosId: read.id('eos_token_id', null),
+    eosIds: read.ids('eos_token_id', null),
   });
 }
 

@@ -212,7 +212,7 @@ export interface EncoderFamily {
   readonly head: Pick<HeadOptions, 'name' | 'labels' | 'problem' | 'poolerDropout' | 'poolerActivation' | 'dropout'> & {
     readonly transformActivation: HeadOptions['transform']['activation'];
   };
-  readonly eosId: number | null;
+  readonly eosIds: readonly number[];
   readonly bosId: number | null;
 }
 
@@ -268,7 +268,7 @@ export function encoderModel(family: EncoderFamily): EncoderModel {
     width: config.width,
     segments: config.segments,
     padId: config.padId,
-    eosId: family.eosId,
+    eosIds: family.eosIds,
     bosId: family.bosId,
     head: encoderHead(options),
     encode: (root, inputs) => encode(root, config, inputs),

@@ -145,6 +145,8 @@ function outputTable(root: Scope, config: Gpt2Config): Value {
 
 export function parseGpt2(json: unknown, file = 'config.json'): CausalModel {
   const read = new ConfigReader(json, file);
+  read.architecture('GPT2LMHeadModel', 'GPT2Model');
+  read.only('is_encoder_decoder', false, 'GPT-2 continues a text');
   read.only('add_cross_attention', false, 'GPT-2 here is a decoder alone');
   const width = read.int('n_embd', { otherwise: 768 });
   const heads = read.int('n_head', { otherwise: 12 });
@@ -167,7 +169,6 @@ export function parseGpt2(json: unknown, file = 'config.json'): CausalModel {
     attentionDropout: read.rate('attn_pdrop', 0.1),
     initStd: read.positive('initializer_range', 0.02),
   };
-  const eosId = read.id('eos_token_id', 50256);
   return {
     kind: 'causal',
     family: 'gpt2',
@@ -176,7 +177,7 @@ export function parseGpt2(json: unknown, file = 'config.json'): CausalModel {
     vocabSize: config.vocabSize,
     maxLength: config.maxLength,
     bosId: read.id('bos_token_id', 50256),
-    eosId,
+    eosIds: read.ids('eos_token_id', 50256),
     padId: read.id('pad_token_id', null),
     cache: { layers: config.layers, heads: config.heads, headSize: width / heads },
     forward: (root, inputs) => forward(root, config, inputs),

@@ -113,6 +113,8 @@ function outputTable(root: Scope, config: LlamaConfig): Value {
 
 export function parseLlama(json: unknown, file = 'config.json'): CausalModel {
   const read = new ConfigReader(json, file);
+  read.architecture('LlamaForCausalLM', 'LLaMAForCausalLM');
+  read.only('is_encoder_decoder', false, 'Llama continues a text');
   if (read.has('pretraining_tp')) {
     read.only('pretraining_tp', 1, 'products cut into slices round in another order, which is not imitated');
   }
@@ -164,7 +166,7 @@ export function parseLlama(json: unknown, file = 'config.json'): CausalModel {
     vocabSize: config.vocabSize,
     maxLength: Math.floor(trainedLength * reach),
     bosId: read.id('bos_token_id', 1),
-    eosId: read.id('eos_token_id', 2),
+    eosIds: read.ids('eos_token_id', 2),
     padId: config.padId,
     cache: { layers: config.layers, heads: keyValueHeads, headSize },
     forward: (root, inputs) => forward(root, config, inputs),

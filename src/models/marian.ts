@@ -12,6 +12,9 @@ import { encoderDecoder, type TransformerConfig } from './transformer.ts';
  */
 export function parseMarian(json: unknown, file = 'config.json'): EncoderDecoderModel {
   const read = new ConfigReader(json, file);
+  read.architecture('MarianMTModel', 'MarianModel');
+  read.only('is_encoder_decoder', true, 'Marian here is both encoder and decoder');
+  read.only('is_decoder', false, 'Marian here is both encoder and decoder');
   read.only('static_position_embeddings', true, 'positions are sinusoidal');
   read.only('normalize_before', false, 'Marian models are post-norm');
   read.only('normalize_embedding', false, 'there is no norm after the embedding');
@@ -58,7 +61,7 @@ export function parseMarian(json: unknown, file = 'config.json'): EncoderDecoder
     attentionDropout: read.rate('attention_dropout', 0),
     activationDropout: read.rate('activation_dropout', 0),
     padId,
-    eosId: read.int('eos_token_id', { min: 0, otherwise: 0 }),
+    eosIds: read.ids('eos_token_id', 0),
     startId: read.int('decoder_start_token_id', { min: 0, otherwise: padId }),
   };
   return encoderDecoder('marian', config, { ...(json as object), model_type: 'marian' }, keyMap(config));

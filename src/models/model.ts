@@ -74,7 +74,8 @@ interface ModelBase {
   readonly vocabSize: number;
   readonly maxLength: number;
   readonly padId: number | null;
-  readonly eosId: number | null;
+  /** The tokens of which each ends a text; the first is the one that training puts there. */
+  readonly eosIds: readonly number[];
 }
 
 interface GenerativeBase extends ModelBase {

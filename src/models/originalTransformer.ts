@@ -51,7 +51,7 @@ export function parseTransformer(json: unknown, file = 'config.json'): EncoderDe
     attentionDropout: read.rate('attention_dropout', 0),
     activationDropout: read.rate('activation_dropout', 0),
     padId: read.int('pad_token_id', { min: 0 }),
-    eosId: read.int('eos_token_id', { min: 0 }),
+    eosIds: [read.int('eos_token_id', { min: 0 })],
     startId: read.int('bos_token_id', { min: 0 }),
   };
   return encoderDecoder('transformer', config, { ...(json as object), model_type: 'transformer' }, keyMap(config));

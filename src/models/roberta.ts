@@ -49,7 +49,7 @@ export function parseRoberta(json: unknown, file = 'config.json', context: Encod
       transformActivation: 'gelu',
     },
     bosId: read.id('bos_token_id', 0),
-    eosId: read.id('eos_token_id', 2),
+    eosIds: read.ids('eos_token_id', 2),
   });
 }
 

@@ -200,6 +200,7 @@ function isSequences(memory: DecoderInputs['memory']): memory is Sequences {
  */
 export function parseT5(json: unknown, file = 'config.json', stored?: ReadonlySet<string>): EncoderDecoderModel {
   const read = new ConfigReader(json, file);
+  read.architecture('T5ForConditionalGeneration', 'T5WithLMHeadModel');
   read.only('is_encoder_decoder', true, 'T5 here is both encoder and decoder');
   read.only('is_decoder', false, 'T5 here is both encoder and decoder');
   const encoderLayers = read.int('num_layers', { otherwise: 6 });
@@ -237,7 +238,7 @@ export function parseT5(json: unknown, file = 'config.json', stored?: ReadonlySe
     // distances are not limited; 512 is what T5 was trained on, older configurations say it
     maxLength: read.int('n_positions', { otherwise: 512 }),
     padId,
-    eosId: read.id('eos_token_id', 1),
+    eosIds: read.ids('eos_token_id', 1),
     startId: read.int('decoder_start_token_id', { min: 0, otherwise: padId }),
     cache: { layers: config.decoderLayers, heads: config.heads, headSize: config.headSize },
     encode: (root, inputs) => encode(root, config, inputs),

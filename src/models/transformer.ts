@@ -58,7 +58,7 @@ export interface TransformerConfig {
   readonly attentionDropout: number;
   readonly activationDropout: number;
   readonly padId: number;
-  readonly eosId: number;
+  readonly eosIds: readonly number[];
   /** What the decoder starts from. */
   readonly startId: number;
 }
@@ -284,7 +284,7 @@ export function encoderDecoder(
     vocabSize: config.targetVocabSize,
     maxLength: config.maxLength,
     padId: config.padId,
-    eosId: config.eosId,
+    eosIds: config.eosIds,
     startId: config.startId,
     cache: { layers: config.decoderLayers, heads: config.decoderHeads, headSize: config.width / config.decoderHeads },
     encode: (root, inputs) => encode(root, config, inputs),

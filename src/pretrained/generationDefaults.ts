@@ -23,6 +23,18 @@ const plain: Readonly<Record<string, keyof GenerateOptions>> = {
   min_new_tokens: 'minNewTokens',
 };
 
+/** Further keys at the one value, their default, at which they change nothing. */
+const switchedOff: JsonObject = {
+  diversity_penalty: 0,
+  encoder_no_repeat_ngram_size: 0,
+  encoder_repetition_penalty: 1,
+  epsilon_cutoff: 0,
+  eta_cutoff: 0,
+  num_beam_groups: 1,
+  num_return_sequences: 1,
+  typical_p: 1,
+};
+
 /** Keys that do not change which tokens come: the model has them itself, or they say what is returned and how. */
 const neutral = new Set([
   '_from_model_config',
@@ -40,13 +52,14 @@ const neutral = new Set([
 ]);
 
 /**
- * How a model generates when nothing else is said, from its `generation_config.json`. Options of all modes are among
- * them: `forMode` leaves those of one.
+ * How a model generates when nothing else is said: from its `generation_config.json` or, where there is none, from what
+ * older models have of it in their `config.json`. Options of all modes are among them: `forMode` leaves those of one.
  *
  * @throws QkvError `config` for a key that would change the result and is not supported.
  */
-export function generationDefaults(model: Model, json: JsonObject = {}): GenerateOptions {
+export function generationDefaults(model: Model, generationConfig?: JsonObject): GenerateOptions {
   const defaults: Record<string, unknown> = {};
+  const json = generationConfig ?? ofModelConfig(model.config);
   for (const [key, value] of Object.entries(json)) {
     const name = plain[key];
     if (name !== undefined) {
@@ -54,16 +67,18 @@ export function generationDefaults(model: Model, json: JsonObject = {}): Generat
       const isOff = value === null || (value === 0 && (key === 'top_k' || key === 'no_repeat_ngram_size'));
       if (!isOff) defaults[name] = value;
     } else if (key === 'eos_token_id') {
-      defaults['eosId'] = onlyId(key, value);
+      defaults['eosId'] = endTokens(key, value);
     } else if (key === 'max_length' && typeof value === 'number') {
       // Counted from the start token on; of a decoder-only model it would count the prompt, which is not known here.
       if (model.kind === 'encoder-decoder')
         defaults['maxNewTokens'] ??= Math.max(1, Math.min(value - 1, model.maxLength));
-    } else if (!neutral.has(key) && value !== null && value !== false) {
+    } else if (key === 'min_length' && typeof value === 'number' && (value === 0 || model.kind === 'encoder-decoder')) {
+      if (value > 1) defaults['minNewTokens'] ??= value - 1;
+    } else if (!neutral.has(key) && value !== null && value !== false && value !== switchedOff[key]) {
       throw new QkvError('config', {
         where: `generation_config.json: ${key}`,
         got: JSON.stringify(value),
-        expected: `only ${[...Object.keys(plain), 'eos_token_id', 'max_length'].join(', ')}`,
+        expected: `only ${[...Object.keys(plain), 'eos_token_id', 'max_length', 'min_length'].join(', ')}`,
         hint: 'Remove the key to generate without it',
       });
     }
@@ -71,13 +86,19 @@ export function generationDefaults(model: Model, json: JsonObject = {}): Generat
   return defaults as Defaults;
 }
 
-function onlyId(key: string, value: unknown): number | null {
-  const ids = Array.isArray(value) ? value : [value];
-  if (ids.length === 1 && (ids[0] === null || Number.isInteger(ids[0]))) return ids[0] as number | null;
+/** The keys of a `config.json` that are about generation. */
+function ofModelConfig(config: JsonObject): JsonObject {
+  const names = [...Object.keys(plain), 'max_length', 'min_length'];
+  return Object.fromEntries(Object.entries(config).filter(([key]) => names.includes(key)));
+}
+
+function endTokens(key: string, value: unknown): number | readonly number[] | null {
+  if (value === null || Number.isInteger(value)) return value as number | null;
+  if (Array.isArray(value) && value.every(Number.isInteger)) return value;
   throw new QkvError('config', {
     where: `generation_config.json: ${key}`,
     got: JSON.stringify(value),
-    expected: 'one token',
+    expected: 'a token id, or a list of them',
   });
 }
 

@@ -2,41 +2,51 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { QkvError } from '../base/errors.ts';
 import { nodeStorage } from '../checkpoint/storage.node.ts';
+import type { HubOptions } from '../hub/hubModel.node.ts';
+import { checkRevision, parseHubName } from '../hub/hubName.ts';
+import { weightFiles } from '../hub/modelFiles.ts';
 import { onlyGguf } from './openGgufModel.ts';
 import { loadPretrained, type Pretrained } from './pretrained.ts';
 
-const weightFiles = [
-  'model.safetensors',
-  'model.safetensors.index.json',
-  'pytorch_model.bin',
-  'pytorch_model.bin.index.json',
-] as const;
-
-/**
- * Opens a model: a model folder, a GGUF file or a folder with one, or the folder of a training run with one in `model/`.
- *
- * @throws QkvError `io` where there is none, and what `loadPretrained` throws.
- */
-export async function openModel(path: string): Promise<Pretrained> {
-  if (path.endsWith('.gguf') && statSync(path, { throwIfNoEntry: false })?.isFile()) {
-    return loadPretrained(nodeStorage(dirname(path)), { gguf: basename(path) });
-  }
-  return loadPretrained(nodeStorage(modelFolder(path)));
+/** For a model of the hub. */
+export interface OpenModelOptions extends HubOptions {
+  /** Branch, tag or commit; `main` by default. `org/name@revision` says the same. */
+  readonly revision?: string;
 }
 
-/** The folder that holds config.json and the rest. @throws QkvError `io` */
-export function modelFolder(path: string): string {
+/**
+ * Opens a model: a model folder, a GGUF file or a folder with one, the folder of a training run with a model in `model/`, or, where there is no folder of this
+ * name, `org/name` or `org/name@revision` of the Hugging Face hub, which is fetched into its cache (see `hubModel`).
+ *
+ * @throws QkvError `io` where there is none, and what `hubModel` and `loadPretrained` throw.
+ */
+export async function openModel(path: string, options: OpenModelOptions = {}): Promise<Pretrained> {
+  const isGguf = path.endsWith('.gguf') && statSync(path, { throwIfNoEntry: false })?.isFile();
+  if (isGguf && options.revision === undefined) {
+    return loadPretrained(nodeStorage(dirname(path)), { gguf: basename(path) });
+  }
+  return loadPretrained(nodeStorage(await modelFolder(path, options)));
+}
+
+/** The folder that holds config.json and the rest, of the names that `openModel` takes. @throws QkvError as `openModel` */
+export async function modelFolder(path: string, options: OpenModelOptions = {}): Promise<string> {
+  const { revision, ...hub } = options;
   if (!existsSync(path)) {
-    const looksLikeId = /^[\w.-]+(\/[\w.-]+)?$/.test(path) && !path.startsWith('.');
-    throw new QkvError('io', {
-      where: `model ${path}`,
-      got: 'no folder of this name',
-      expected:
-        'a model folder (config.json, model.safetensors, tokenizer.json) or the output folder of a training run',
-      ...(looksLikeId && {
-        hint: 'A name on the Hugging Face hub is not fetched: download its files into a folder and give the folder',
-      }),
-    });
+    const name = parseHubName(path);
+    if (!name) throw noModel(path);
+    if (revision !== undefined && name.revision !== undefined) {
+      const expected = 'one revision, in the name or in the options';
+      throw new QkvError('usage', {
+        where: `model ${path}`,
+        got: `revision ${JSON.stringify(revision)} too`,
+        expected,
+      });
+    }
+    const { hubModel } = await import('../hub/hubModel.node.ts');
+    return hubModel(revision === undefined ? name : { ...name, revision: checkRevision(revision) }, hub);
+  }
+  if (revision !== undefined) {
+    throw new QkvError('usage', { where: `model ${path}`, got: `a folder, with revision ${JSON.stringify(revision)}` });
   }
   if (!statSync(path).isDirectory()) {
     const expected = 'the folder that the model is in, or a .gguf file';
@@ -59,4 +69,14 @@ export function modelFolder(path: string): string {
     });
   }
   return folder;
+}
+
+function noModel(path: string): QkvError {
+  return new QkvError('io', {
+    where: `model ${path}`,
+    got: 'no folder of this name',
+    expected:
+      'a model folder (config.json, model.safetensors, tokenizer.json), a .gguf file or the output folder of a training run',
+    ...(/^\w[\w.-]*$/.test(path) && { hint: `For a model of the Hugging Face hub say whose it is: OWNER/${path}` }),
+  });
 }

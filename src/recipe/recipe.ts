@@ -14,7 +14,7 @@ export interface TranslationRecipe extends RecipeHead {
   task: 'translation';
   data: TsvPairsData | ParallelData;
   tokenizer: TokenizerRecipe;
-  model: MarianRecipe | TransformerRecipe;
+  model: MarianRecipe | TransformerRecipe | ConfiguredRecipe<'t5' | 'bart'>;
   objective: { labelSmoothing: number };
   train: TranslationTraining;
   evaluate: TranslationEvaluation;
@@ -24,7 +24,7 @@ export interface LanguageModelRecipe extends RecipeHead {
   task: 'language-model';
   data: TextData | TextFilesData;
   tokenizer: TokenizerRecipe;
-  model: Gpt2Recipe;
+  model: Gpt2Recipe | ConfiguredRecipe<'llama'>;
   train: LanguageModelTraining;
   evaluate: LanguageModelEvaluation;
 }
@@ -108,6 +108,12 @@ export interface Gpt2Recipe {
   sharedEmbeddings: boolean;
   bias: boolean;
   init: { std: number; scaleResidual: boolean };
+}
+
+/** A family by the fields of its `config.json`, as Hugging Face's transformers names them. */
+export interface ConfiguredRecipe<Family extends string> {
+  family: Family;
+  config: Record<string, unknown>;
 }
 
 export type OptimizerRecipe =

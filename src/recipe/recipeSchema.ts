@@ -211,6 +211,16 @@ const gpt2 = z
   })
   .refine(headsDivideWidth.check, headsDivideWidth.params);
 
+const configured = <Family extends string>(family: Family, text: string) =>
+  z.strictObject({
+    family: z.literal(family).describe(text),
+    config: z
+      .record(z.string(), z.unknown())
+      .describe(
+        "Fields of its config.json, in the names of Hugging Face's transformers, where they are not the family's defaults; the size of the vocabulary and the special tokens come from the tokenizer.",
+      ),
+  });
+
 const beta = (text: string, value: number) => optional(fraction, value, text);
 const eps = optional(positive, 1e-8, 'Added to the root of the second moment.');
 const decay = z.number().min(0);
@@ -310,7 +320,14 @@ const translation = z
     ...head,
     data: z.discriminatedUnion('format', [tsvData, parallelData]).describe('Sentence pairs.'),
     tokenizer,
-    model: z.discriminatedUnion('family', [marian, transformer]).describe('An encoder-decoder model.'),
+    model: z
+      .discriminatedUnion('family', [
+        marian,
+        transformer,
+        configured('t5', 'T5, by its config.json. Opens in Python as T5ForConditionalGeneration.'),
+        configured('bart', 'BART, by its config.json. Opens in Python as BartForConditionalGeneration.'),
+      ])
+      .describe('An encoder-decoder model.'),
     objective: z
       .strictObject({ labelSmoothing: optional(fraction, 0.1, 'Probability spread evenly over the vocabulary.') })
       .prefault({})
@@ -349,7 +366,7 @@ const translation = z
       .prefault({ metric: 'bleu' })
       .describe('How translations are made and scored. Default: BLEU, 13a.'),
   })
-  .refine((recipe) => (recipe.train.maxLength ?? 0) <= recipe.model.maxLength, {
+  .refine(({ train, model }) => !('maxLength' in model) || (train.maxLength ?? 0) <= model.maxLength, {
     path: ['train', 'maxLength'],
     error: 'at most model.maxLength',
     when: ({ value }) =>
@@ -362,7 +379,12 @@ const languageModel = z
     ...head,
     data: z.discriminatedUnion('format', [textData, textFilesData]).describe('Running text.'),
     tokenizer,
-    model: z.discriminatedUnion('family', [gpt2]).describe('A decoder-only model.'),
+    model: z
+      .discriminatedUnion('family', [
+        gpt2,
+        configured('llama', 'Llama, by its config.json. Opens in Python as LlamaForCausalLM.'),
+      ])
+      .describe('A decoder-only model.'),
     train: z
       .strictObject({
         ...training,
@@ -385,7 +407,7 @@ const languageModel = z
       .prefault({})
       .describe('What a validation does. Default: loss over all blocks, and a sample.'),
   })
-  .refine((recipe) => recipe.train.blockSize <= recipe.model.maxLength, {
+  .refine(({ train, model }) => !('maxLength' in model) || train.blockSize <= model.maxLength, {
     path: ['train', 'blockSize'],
     error: 'at most model.maxLength',
     when: ({ value }) =>

@@ -48,6 +48,8 @@ export function describeSchema(schema: JsonSchema): string {
       return 'true or false';
     case 'array':
       return typeof schema.items === 'object' ? `a list of ${describeSchema(schema.items)}` : 'a list';
+    case 'object':
+      return 'a map';
     case 'string':
       return schema.minLength === undefined ? 'text' : 'text, not empty';
     default:

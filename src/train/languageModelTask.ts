@@ -7,7 +7,7 @@ import type { LanguageModelRecipe } from '../recipe/recipe.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
 import { Fingerprint } from './fingerprint.ts';
-import { modelConfig, withInit } from './modelConfig.ts';
+import { checkedLength, modelConfig, withInit } from './modelConfig.ts';
 import { openRecipeTokenizer } from './recipeTokenizer.ts';
 import type { Micro, StopSignal, TrainingTask } from './task.ts';
 
@@ -24,19 +24,20 @@ export function languageModelTask(
   const tokenizer = openRecipeTokenizer(recipe, files);
   const { pad, bos, eos } = tokenizer.specialIds;
   const config = modelConfig(recipe.model, { size: tokenizer.vocabSize, padId: pad, bosId: bos, eosId: eos });
-  const model = parseModel(config) as CausalModel;
+  const model = parseModel(config, 'model.config') as CausalModel;
   const encode = (text: string): Int32Array => Int32Array.from(tokenizer.encode(text, { addSpecialTokens: false }).ids);
   const train = encode(parts.train);
   const validation = encode(parts.validation);
   const { seed } = recipe;
-  const { batchSize, blockSize, accumulate } = recipe.train;
+  const { batchSize, accumulate } = recipe.train;
+  const blockSize = checkedLength('train.blockSize', recipe.train.blockSize, model);
   const sample = recipe.evaluate.sampleTokens > 0 ? sampler?.(model, tokenizer) : undefined;
   return {
     model,
     declarations: withInit(recipe.model, declarationsOf(model)),
     tokenizer,
     tokenizerFiles: files,
-    generationConfig: { bos_token_id: model.bosId, eos_token_id: model.eosId },
+    generationConfig: { bos_token_id: model.bosId, eos_token_id: model.eosIds[0] ?? null },
     smoothing: 0,
     padded: false,
     bindings: { B: batchSize, T: blockSize },

@@ -27,7 +27,7 @@ export function translatorFor(
     // As the published model's generation_config.json will have it.
     const options: GenerateOptions = {
       maxNewTokens: Math.min(evaluate.maxLength, model.maxLength),
-      ...(model.family === 'marian' && { badWordsIds: [[model.padId!]], forcedEosId: model.eosId! }),
+      ...(model.family === 'marian' && { badWordsIds: [[model.padId!]], forcedEosId: model.eosIds[0]! }),
       ...(evaluate.beam > 1 && { numBeams: evaluate.beam, lengthPenalty: evaluate.lengthPenalty }),
     };
     return async (sentences, stop) => {

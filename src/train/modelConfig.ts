@@ -1,7 +1,9 @@
 import { QkvError, unreachable } from '../base/errors.ts';
+import type { Model } from '../models/model.ts';
+import { parseModel } from '../models/registry.ts';
 import { type Init, normalInit } from '../nn/init.ts';
 import type { ParameterDeclaration } from '../nn/scope.ts';
-import type { Gpt2Recipe, MarianRecipe, Recipe, TransformerRecipe } from '../recipe/recipe.ts';
+import type { ConfiguredRecipe, Gpt2Recipe, MarianRecipe, Recipe, TransformerRecipe } from '../recipe/recipe.ts';
 
 /** What a model has to know of its tokenizer. */
 export interface VocabularyFacts {
@@ -24,6 +26,10 @@ export function modelConfig(model: Recipe['model'], vocabulary: VocabularyFacts)
       return transformerConfig(model, vocabulary);
     case 'gpt2':
       return gpt2Config(model, vocabulary);
+    case 't5':
+    case 'bart':
+    case 'llama':
+      return configured(model, vocabulary);
     default:
       return unreachable(model);
   }
@@ -119,6 +125,42 @@ function gpt2Config(model: Gpt2Recipe, vocabulary: VocabularyFacts): Record<stri
   };
 }
 
+/** The recipe's own fields go before what the tokenizer says. */
+function configured(
+  { family, config }: ConfiguredRecipe<'t5' | 'bart' | 'llama'>,
+  { size, padId, bosId, eosId }: VocabularyFacts,
+): Record<string, unknown> {
+  const start = { t5: padId, bart: eosId, llama: undefined }[family];
+  return {
+    model_type: family,
+    architectures: [classes[family]],
+    vocab_size: size,
+    pad_token_id: family === 'llama' ? (padId ?? null) : requireId(padId, 'pad'),
+    bos_token_id: bosId ?? null,
+    eos_token_id: family === 'llama' ? (eosId ?? null) : requireId(eosId, 'eos'),
+    ...(start !== undefined && { decoder_start_token_id: start }),
+    ...config,
+  };
+}
+
+const classes = { t5: 'T5ForConditionalGeneration', bart: 'BartForConditionalGeneration', llama: 'LlamaForCausalLM' };
+
+/**
+ * The longest sequence of the model that a recipe describes, in tokens.
+ *
+ * @throws QkvError `config` for what the family cannot honour
+ */
+export function maxLengthOf(model: Recipe['model']): number {
+  if ('maxLength' in model) return model.maxLength;
+  return parseModel(modelConfig(model, { size: 1, padId: 0, bosId: 0, eosId: 0 }), 'model.config').maxLength;
+}
+
+/** @throws QkvError `recipe` where sequences of a recipe are longer than its model takes. */
+export function checkedLength(where: string, length: number, { maxLength }: Model): number {
+  if (length <= maxLength) return length;
+  throw new QkvError('recipe', { where, got: String(length), expected: `at most ${maxLength}, what the model takes` });
+}
+
 /**
  * The parameters with the initial values that a recipe asks for. A model declares its family's own way: Xavier's for
  * encoder-decoders (embeddings normal, width^-½), GPT-2's normal distribution with smaller projections into the residual
@@ -144,6 +186,10 @@ function initOfAll(model: Recipe['model']): Init | undefined {
       return model.init.kind === 'normal' ? normalInit(model.init.std) : undefined;
     case 'gpt2':
       return model.init.scaleResidual ? undefined : normalInit(model.init.std);
+    case 't5':
+    case 'bart':
+    case 'llama':
+      return undefined;
     default:
       return unreachable(model);
   }

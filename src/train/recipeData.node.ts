@@ -7,6 +7,7 @@ import { readText, splitText } from '../data/lines.ts';
 import { readPairsTsv, readParallel, type TextPair } from '../data/pairs.ts';
 import type { LanguageModelRecipe, Recipe, TranslationRecipe } from '../recipe/recipe.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
+import { maxLengthOf } from './modelConfig.ts';
 import { existingTokenizerFiles, trainRecipeTokenizer } from './recipeTokenizer.ts';
 import type { PairParts } from './translationTask.ts';
 
@@ -42,7 +43,7 @@ export async function makeTokenizer(recipe: Recipe, texts: () => Iterable<string
   return existingTokenizerFiles(
     await readJson(path),
     existsSync(beside) ? await readJson(beside) : {},
-    recipe.model.maxLength,
+    maxLengthOf(recipe.model),
   );
 }
 

@@ -3,6 +3,7 @@ import type { Recipe, TokenizerRecipe } from '../recipe/recipe.ts';
 import { loadTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
 import { type SpecialTokenRoles, type TokenizerFiles, tokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
 import { type TrainBpeOptions, trainBpe } from '../tokenizer/trainBpe.ts';
+import { maxLengthOf } from './modelConfig.ts';
 
 export type TrainedTokenizerRecipe = Exclude<TokenizerRecipe, { readonly kind: 'file' }>;
 
@@ -27,7 +28,7 @@ export function trainRecipeTokenizer(
   return tokenizerFiles(json, {
     // in GPT-2 one token ends a text and begins the next
     specialTokens: roles.eos === GPT2_END ? { ...roles, bos: GPT2_END } : roles,
-    modelMaxLength: recipe.model.maxLength,
+    modelMaxLength: maxLengthOf(recipe.model),
   });
 }
 

@@ -204,6 +204,11 @@ export class RunFolder implements AsyncDisposable {
     return path;
   }
 
+  /** Leaves nothing of a run that could not begin, so that the next try finds the folder as this one did. */
+  async abandon(): Promise<void> {
+    await unlink(join(this.path, RECIPE));
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await unlock(this.path);
   }

@@ -51,15 +51,22 @@ export async function trainRecipe(
   const notice = (text: string): void => onEvent({ kind: 'notice', text });
   await using folder = await RunFolder.open(recipe, { resume, overwrite, onNotice: notice });
   const { saved } = folder;
-  const task = await makeTask(runtime, recipe, saved?.tokenizerFiles, () => trainer.arena);
-  for (const text of task.notices) notice(text);
-  const trainer: Trainer = await Trainer.create(runtime, recipe, task, {
-    save: (contents) => folder.save(contents),
-    record: (line) => folder.record(line),
-    seconds: () => (performance.now() - start) / 1000,
-    onEvent,
-    stop,
-  });
+  let trainer: Trainer;
+  let task: TrainingTask;
+  try {
+    task = await makeTask(runtime, recipe, saved?.tokenizerFiles, () => trainer.arena);
+    for (const text of task.notices) notice(text);
+    trainer = await Trainer.create(runtime, recipe, task, {
+      save: (contents) => folder.save(contents),
+      record: (line) => folder.record(line),
+      seconds: () => (performance.now() - start) / 1000,
+      onEvent,
+      stop,
+    });
+  } catch (error) {
+    if (!resume) await folder.abandon();
+    throw error;
+  }
   if (saved) {
     await folder.loadWeights(saved.snapshot.storage, task.model, trainer.arena);
     await folder.loadMoments(saved.snapshot.storage, trainer.arena, trainer.trainStep.moments);

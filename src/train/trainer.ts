@@ -66,7 +66,6 @@ export class Trainer {
   readonly #task: TrainingTask;
   readonly #host: TrainerHost;
   readonly #validationLoss: ValidationLoss;
-  readonly #hasDropout: boolean;
   #state: RunState;
   /** The newest snapshot and its step. */
   #saved: { readonly name: string; readonly step: number } | undefined;
@@ -79,7 +78,7 @@ export class Trainer {
   #busySeconds = 0;
 
   private constructor(
-    parts: Pick<Trainer, 'arena' | 'trainStep'> & { validationLoss: ValidationLoss; hasDropout: boolean },
+    parts: Pick<Trainer, 'arena' | 'trainStep'> & { validationLoss: ValidationLoss },
     recipe: Recipe,
     task: TrainingTask,
     host: TrainerHost,
@@ -88,7 +87,6 @@ export class Trainer {
     this.arena = parts.arena;
     this.trainStep = parts.trainStep;
     this.#validationLoss = parts.validationLoss;
-    this.#hasDropout = parts.hasDropout;
     this.#recipe = recipe;
     this.#task = task;
     this.#host = host;
@@ -103,8 +101,7 @@ export class Trainer {
   static async create(runtime: Runtime, recipe: Recipe, task: TrainingTask, host: TrainerHost): Promise<Trainer> {
     const arena = new ParameterArena(task.declarations);
     arena.initialise(recipe.seed);
-    const hasDropout = dropoutRates(recipe).some((rate) => rate > 0);
-    const { graph } = traceLoss(task.model, { training: hasDropout, smoothing: task.smoothing, padded: task.padded });
+    const { graph } = traceLoss(task.model, { training: true, smoothing: task.smoothing, padded: task.padded });
     const { optimizer, clipNorm } = recipe.train;
     const trainStep = await TrainStep.create(runtime, graph, arena, {
       optimizer: optimizerConfig(optimizer),
@@ -112,7 +109,7 @@ export class Trainer {
       ...(task.bindings && { bindings: task.bindings }),
     });
     const validationLoss = await ValidationLoss.create(runtime, arena, task);
-    return new Trainer({ arena, trainStep, validationLoss, hasDropout }, recipe, task, host, runtime.lanes);
+    return new Trainer({ arena, trainStep, validationLoss }, recipe, task, host, runtime.lanes);
   }
 
   /**
@@ -215,9 +212,7 @@ export class Trainer {
       micros: batch.micros.map(({ inputs }) => inputs),
       targetTokens: batch.micros.reduce((sum, { targetTokens }) => sum + targetTokens, 0),
       learningRate: rate,
-      ...(this.#hasDropout && {
-        dropoutSeeds: batch.micros.map((_, micro) => deriveSeed(this.#recipe.seed, 'dropout', step, micro)),
-      }),
+      dropoutSeeds: batch.micros.map((_, micro) => deriveSeed(this.#recipe.seed, 'dropout', step, micro)),
     });
     const [next, { loss, gradientNorm }] = await both(() => this.#prepare(batch.after), running);
     if (!Number.isFinite(loss)) throw this.#diverged(`a loss of ${loss}`, step + 1);
@@ -378,10 +373,4 @@ function scoreFields({
 
 function optimizerConfig(optimizer: OptimizerRecipe): OptimizerConfig {
   return optimizer.name === 'adam' ? { ...optimizer, weightDecay: 0 } : optimizer;
-}
-
-function dropoutRates({ model }: Recipe): number[] {
-  return model.family === 'gpt2'
-    ? [model.dropout, model.embeddingDropout, model.attentionDropout]
-    : [model.dropout, model.attentionDropout, model.activationDropout];
 }

@@ -11,7 +11,7 @@ import type { TranslationEvaluation, TranslationRecipe } from '../recipe/recipe.
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
 import { Fingerprint } from './fingerprint.ts';
-import { modelConfig, withInit } from './modelConfig.ts';
+import { checkedLength, modelConfig, withInit } from './modelConfig.ts';
 import { openRecipeTokenizer } from './recipeTokenizer.ts';
 import type { Examination, Micro, StopSignal, TrainingTask } from './task.ts';
 
@@ -38,18 +38,18 @@ export function translationTask(
   const tokenizer = openRecipeTokenizer(recipe, files);
   const { pad, bos, eos } = tokenizer.specialIds;
   const config = modelConfig(recipe.model, { size: tokenizer.vocabSize, padId: pad, bosId: bos, eosId: eos });
-  const model = parseModel(config) as EncoderDecoderModel;
+  const model = parseModel(config, 'model.config') as EncoderDecoderModel;
   const train = tokenPairs(tokenizer, parts.train);
   const validation = tokenPairs(tokenizer, parts.validation);
   const shared = { seed: recipe.seed, padId: model.padId!, startId: model.startId };
   const { batchTokens, lengthMultiple, sortWindow } = recipe.train;
-  const maxLength = recipe.train.maxLength ?? recipe.model.maxLength;
+  const maxLength = checkedLength('train.maxLength', recipe.train.maxLength ?? model.maxLength, model);
   const batches = new BucketBatches(train, { ...shared, batchTokens, maxLength, lengthMultiple, sortWindow });
   // Validation takes every pair that the model can take, whatever training leaves out.
   const validationBatches = new BucketBatches(validation, {
     ...shared,
-    batchTokens: Math.max(batchTokens, VALIDATION_TOKENS, 2 * recipe.model.maxLength),
-    maxLength: recipe.model.maxLength,
+    batchTokens: Math.max(batchTokens, VALIDATION_TOKENS, 2 * model.maxLength),
+    maxLength: model.maxLength,
     lengthMultiple,
   });
   const fingerprint = new Fingerprint();
@@ -67,7 +67,7 @@ export function translationTask(
     fingerprint: fingerprint.text,
     notices: [
       ...droppedNotice(batches, 'training', train.length, maxLength),
-      ...droppedNotice(validationBatches, 'validation', validation.length, recipe.model.maxLength),
+      ...droppedNotice(validationBatches, 'validation', validation.length, model.maxLength),
     ],
     batchAt: (position) => toMicro(batches.at(position)),
     after: (position) => batches.after(position),
@@ -113,9 +113,9 @@ function toMicro(batch: PairBatch): Micro {
 /** How the model translates when nothing else is said; Marian must not write its padding token. */
 function generationConfig(model: EncoderDecoderModel, evaluate: TranslationEvaluation): JsonObject {
   return {
-    ...(model.family === 'marian' && { bad_words_ids: [[model.padId]], forced_eos_token_id: model.eosId }),
+    ...(model.family === 'marian' && { bad_words_ids: [[model.padId]], forced_eos_token_id: model.eosIds[0]! }),
     decoder_start_token_id: model.startId,
-    eos_token_id: model.eosId,
+    eos_token_id: model.eosIds[0]!,
     pad_token_id: model.padId,
     num_beams: evaluate.beam,
     ...(evaluate.beam > 1 && { length_penalty: evaluate.lengthPenalty }),

@@ -17,15 +17,23 @@ export interface RunOptions {
   readonly cwd?: string;
   /** Closes its standard output after the first bytes. */
   readonly hangUp?: boolean;
+  /** Environment variables, added to this process's. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Sends SIGINT when this is fulfilled. */
+  readonly interruptOn?: Promise<unknown>;
   /** Sends SIGINT when standard output has these characters. */
   readonly interruptAfter?: string;
 }
 
 /** Runs the real binary, `qkv ARGS…`, neither of whose streams is a terminal. */
 export function qkv(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
-  const child = spawn(process.execPath, [main, ...args], { cwd: options.cwd ?? root });
+  const child = spawn(process.execPath, [main, ...args], {
+    cwd: options.cwd ?? root,
+    env: { ...process.env, ...options.env },
+  });
   let [stdout, stderr] = ['', ''];
   let interrupted = false;
+  void options.interruptOn?.then(() => child.kill('SIGINT'));
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;
     if (options.hangUp) child.stdout.destroy();

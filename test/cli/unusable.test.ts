@@ -15,7 +15,7 @@ const usageError = { code: 2, stdout: '' };
 
 describe('a model that cannot be used', () => {
   it.each([
-    ['a hub id', () => 'Helsinki-NLP/opus-mt-en-zh', 'hub'],
+    ['a name without an owner', () => 'no-such-model', 'OWNER/no-such-model'],
     ['damaged weights', () => join(models.folder, 'damaged'), 'model.safetensors'],
   ])('%s fails with a reason', async (_, path, words) => {
     const finished = await qkv(['translate', path(), 'No.']);

@@ -277,3 +277,20 @@ describe('options that cannot be honoured are refused', () => {
     expect(target.ids.length).toBe(32);
   });
 });
+
+describe('several end tokens', () => {
+  it.each([{}, { numBeams: 2 }])('the first that comes ends the text: %o', async (mode) => {
+    const of = async (eosId: number[] | null, minNewTokens = 0) => {
+      const options = { maxNewTokens: 12, eosId, ...(minNewTokens > 0 && { minNewTokens }), ...mode };
+      return (await generate(gpt2.session, [[1, 2, 3]], options))[0]![0]!;
+    };
+    const free = await of(null);
+    const early = [free.ids[5]!, free.ids[2]!];
+    const held = await of(early, 9);
+    expect(held.ids.slice(0, 9).filter((id) => early.includes(id))).toEqual([]);
+    if (mode.numBeams) return; // which beam wins depends on where the others end
+    const ended = await of(early);
+    const end = free.ids.findIndex((id) => early.includes(id));
+    expect(ended).toMatchObject({ ids: free.ids.slice(0, end + 1), finish: 'end' });
+  });
+});

@@ -62,7 +62,32 @@ describe('a run of a recipe', () => {
     expect(run.reason).toBe('steps');
     const opened = await loadPretrained(nodeStorage(run.modelFolder!));
     expect(opened.model.family).toBe('marian');
-    expect(opened.tokenizer!.specialIds.eos).toBe(opened.model.eosId);
+    expect([opened.tokenizer!.specialIds.eos]).toEqual(opened.model.eosIds);
+  });
+
+  it.each([
+    [
+      'translation',
+      '{family: t5, config: {d_model: 32, d_kv: 8, d_ff: 64, num_layers: 1, num_heads: 4, dropout_rate: 0}}',
+    ],
+    [
+      'translation',
+      '{family: bart, config: {d_model: 32, encoder_layers: 1, decoder_layers: 1, encoder_attention_heads: 2, decoder_attention_heads: 2, encoder_ffn_dim: 64, decoder_ffn_dim: 64, max_position_embeddings: 64, dropout: 0}}',
+    ],
+    [
+      'language-model',
+      '{family: llama, config: {hidden_size: 32, intermediate_size: 64, num_hidden_layers: 2, num_attention_heads: 4, num_key_value_heads: 2, max_position_embeddings: 16}}',
+    ],
+  ] as const)('%s of %s, a family by its config.json', async (task, model) => {
+    using tiny = new TinyRecipe(4);
+    const set = ['train.steps=30', 'train.accumulate=1', 'train.schedule.peak=1e-2', 'train.validateEvery=30'];
+    if (task === 'language-model') set.splice(1, 1);
+    const run = await trainRecipe(runtime, tiny.load(task, `model=${model}`, ...set));
+    const losses = tiny.metrics().flatMap(({ loss }) => loss ?? []);
+    expect(losses.at(-1)!).toBeLessThan(0.85 * losses[0]!);
+    const opened = await loadPretrained(nodeStorage(run.modelFolder!));
+    expect(opened.model.config['model_type']).toBe(opened.model.family);
+    expect(opened.model.vocabSize).toBe(opened.tokenizer!.vocabSize);
   });
 
   it.each(['translation', 'language-model'] as const)(
@@ -132,6 +157,13 @@ describe('a run of a recipe', () => {
     expect(error.message).toContain('train.schedule.peak');
     expect(readdirSync(join(tiny.folder, 'steep')).filter((name) => name.startsWith('step-'))).toEqual([]);
     expect(existsSync(join(tiny.output, 'step-000004'))).toBe(true);
+  });
+
+  it('that cannot begin leaves its folder free for the next try', async () => {
+    using tiny = new TinyRecipe();
+    const error = await failureOf(trainRecipe(runtime, tiny.load('translation', 'data.train=missing.tsv')));
+    expect(error.code).toBe('io');
+    expect((await trainUntil(tiny.load('translation'), 1)).step).toBe(1);
   });
 
   it('ends early when validation does not improve', async () => {

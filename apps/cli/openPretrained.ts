@@ -1,0 +1,45 @@
+import type { OpenModelOptions } from '../../src/pretrained/openModel.node.ts';
+import type { Pretrained } from '../../src/pretrained/pretrained.ts';
+import { Interrupted } from './errors.ts';
+import { Progress } from './progress.ts';
+
+/** What every command says of its MODEL. */
+export const modelArgument = 'a model folder, the output folder of a training run, or org/name[@revision] on the hub';
+
+/** Opens a command's MODEL; a bar on stderr while it comes from the hub. */
+export async function openPretrained(model: string): Promise<Pretrained> {
+  const { openModel } = await import('../../src/pretrained/openModel.node.ts');
+  return withHub((options) => openModel(model, options));
+}
+
+/**
+ * Calls what may fetch a model from the hub: draws its progress, prints its notes, and on Ctrl-C stops it, which keeps
+ * what has arrived for the next time.
+ *
+ * @throws Interrupted after Ctrl-C
+ */
+export async function withHub<T>(open: (options: OpenModelOptions) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const stop = () => controller.abort();
+  let bar: Progress | undefined;
+  try {
+    return await open({
+      signal: controller.signal,
+      onProgress({ id, done, total }) {
+        if (!bar) {
+          process.once('SIGINT', stop);
+          bar = new Progress(`Fetching ${id}, MB`, megabytes(total));
+        }
+        bar.update(megabytes(done));
+      },
+      onNote: (note) => void process.stderr.write(`note: ${note}\n`),
+    });
+  } catch (error) {
+    throw controller.signal.aborted ? new Interrupted() : error;
+  } finally {
+    process.off('SIGINT', stop);
+    bar?.[Symbol.dispose]();
+  }
+}
+
+const megabytes = (bytes: number): number => Number((bytes / 1e6).toFixed(1));

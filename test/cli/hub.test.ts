@@ -1,0 +1,59 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { type HubServer, startHub } from '../hub/hubServer.ts';
+import { type Models, makeModels } from './models.ts';
+import { hasStack, qkv } from './qkv.ts';
+
+const commit = 'c'.repeat(40);
+const generate = (model: string) => ['generate', model, 'ROMEO:', '--max-new-tokens', '8'];
+
+let models: Models;
+let hub: HubServer;
+let env: Record<string, string>;
+beforeAll(async () => {
+  models = makeModels();
+  const files = Object.fromEntries(
+    readdirSync(models.gpt2).map((name) => [name, readFileSync(join(models.gpt2, name))]),
+  );
+  hub = await startHub({ 'tiny/gpt2': { commits: { [commit]: files }, refs: { main: commit } } });
+  const home = mkdtempSync(join(tmpdir(), 'qkv-home-'));
+  env = { HF_ENDPOINT: hub.url, HF_HOME: home, HF_HUB_CACHE: '', HF_HUB_OFFLINE: '', HF_TOKEN: '' };
+});
+afterAll(async () => {
+  await hub[Symbol.asyncDispose]();
+  models[Symbol.dispose]();
+  rmSync(env['HF_HOME']!, { recursive: true, force: true });
+});
+
+it('Ctrl-C stops a download, the next command goes on with it, and later ones need no network', async () => {
+  const blobs = join(env['HF_HOME']!, 'hub/models--tiny--gpt2/blobs');
+  hub.faults.isStopped = true;
+  const interruptOn = vi.waitUntil(
+    () => existsSync(blobs) && readdirSync(blobs).some((name) => statSync(join(blobs, name)).size === 1000),
+    { timeout: 20_000 },
+  );
+  const stopped = await qkv(generate('tiny/gpt2'), { env, interruptOn });
+  expect(stopped).toMatchObject({ code: 130, stdout: '', stderr: 'stopped\n' });
+
+  hub.faults.isStopped = false;
+  hub.requests.length = 0;
+  const [fetched, local] = [await qkv(generate('tiny/gpt2'), { env }), await qkv(generate(models.gpt2))];
+  expect(fetched).toEqual({ code: 0, stdout: local.stdout, stderr: '' }); // no bar: it is no terminal
+  expect(hub.requests.filter(({ on }) => on === 'files').map(({ range }) => range)).toEqual(['bytes=1000-']);
+
+  const unreachable = await qkv(generate('tiny/gpt2@main'), { env: { ...env, HF_ENDPOINT: 'http://127.0.0.1:9' } });
+  expect(unreachable).toMatchObject({ code: 0, stdout: local.stdout });
+  expect(unreachable.stderr).toMatch(/^note: .*using the copy in the cache\n$/);
+  const offline = await qkv(generate('tiny/gpt2'), { env: { ...env, HF_HUB_OFFLINE: '1' } });
+  expect(offline).toEqual({ code: 0, stdout: local.stdout, stderr: '' });
+});
+
+it('says that neither the hub nor the disk has a model', async () => {
+  const finished = await qkv(generate('tiny/none'), { env });
+  expect(finished).toMatchObject({ code: 1, stdout: '' });
+  expect(finished.stderr).toContain('no such model');
+  expect(finished.stderr).toContain('nor a folder of this name');
+  expect(hasStack(finished)).toBe(false);
+});
