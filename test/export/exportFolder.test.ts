@@ -318,6 +318,13 @@ describe('an exported folder', () => {
     writeFileSync(join(model, '1_Pooling/config.json'), '{"word_embedding_dimension": 32}');
     const out = join(folder, 'sentences-onnx');
     expect(await exportFolder(await openModel(model), out)).toMatchObject({ task: 'token-classification' });
+    const damaged = join(folder, 'sentences-damaged');
+    cpSync(model, damaged, { recursive: true });
+    writeFileSync(join(damaged, 'modules.json'), '[{');
+    await expect(exportFolder(await openModel(damaged), join(folder, 'x'))).rejects.toMatchObject({
+      code: 'io',
+      parts: { where: join(damaged, 'modules.json'), expected: 'JSON' },
+    });
     const read = (name: string): Record<string, unknown> =>
       JSON.parse(readFileSync(join(out, name), 'utf8')) as Record<string, unknown>;
     expect(read('tokenizer.json')['model']).toMatchObject({ type: 'WordPiece' });
@@ -355,6 +362,8 @@ describe('an exported folder', () => {
     const place = join(folder, 'broken');
     mkdirSync(place);
     await expect(exportFolder(broken, join(place, 'out'))).rejects.toThrow();
+    const stopped = exportFolder(model, join(place, 'out'), { signal: AbortSignal.abort() });
+    await expect(stopped).rejects.toThrow('aborted');
     expect(readdirSync(place)).toEqual([]);
     mkdirSync(join(place, 'empty'));
     await exportFolder(model, join(place, 'empty'));
