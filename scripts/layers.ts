@@ -35,6 +35,7 @@ const MAY_IMPORT: { readonly [folder: string]: readonly string[] } = {
   nn: CORE,
   models: [...CORE, 'nn', 'checkpoint'], // a family's file holds its key map, whose type is checkpoint's
   pretrained: [...TOP, 'generate', 'train'], // a model with its tokenizer: from text to text
+  export: [...TOP, 'pretrained'],
   train: [...TOP, 'generate'], // validation translates
   generate: TOP,
   inspect: TOP,

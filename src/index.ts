@@ -27,6 +27,7 @@ export { drawTerminal, type TerminalOptions } from './draw/terminal.ts';
 export { type BleuOptions, type BleuScore, bleu } from './eval/bleu.ts';
 export { type ChrfOptions, type ChrfScore, chrf } from './eval/chrf.ts';
 export type { References } from './eval/segments.ts';
+export { exportGraphs } from './export/exportGraphs.ts';
 export { type GenerateCallbacks, generate } from './generate/generate.ts';
 export type { Cancellation, GenerateOptions } from './generate/options.ts';
 export type { GenerationResult } from './generate/result.ts';

@@ -60,6 +60,26 @@ export function dimSub(a: Dim, b: Dim): Dim {
   return dimAdd(a, dimMul(b, -1));
 }
 
+/** a / b for a b of one term, a number or a product; undefined where it does not divide every term of a. */
+export function dimDivide(a: Dim, b: Dim): Dim | undefined {
+  const factorsOf = (monomial: string): string[] => monomial.split('*').filter(Boolean);
+  const [divisor, ...others] = termsOf(b);
+  if (!divisor || divisor[1] === 0 || others.length > 0) return undefined;
+  const terms = new Map<string, number>();
+  for (const [monomial, coefficient] of termsOf(a)) {
+    if (coefficient === 0) continue;
+    const rest = factorsOf(monomial);
+    for (const name of factorsOf(divisor[0])) {
+      const at = rest.indexOf(name);
+      if (at === -1) return undefined;
+      rest.splice(at, 1);
+    }
+    if (coefficient % divisor[1] !== 0) return undefined;
+    terms.set(rest.join('*'), coefficient / divisor[1]);
+  }
+  return fromTerms(terms);
+}
+
 export function dimEquals(a: Dim, b: Dim): boolean {
   return typeof a === 'number' || typeof b === 'number' ? a === b : a.key === b.key;
 }

@@ -1,7 +1,7 @@
 import { type Dim, dimMul } from '../base/dim.ts';
 import type { KeyMap, KeyRule } from '../checkpoint/keyMap.ts';
 import type { Value } from '../graph/value.ts';
-import { attention, type KeyValue } from '../nn/attention.ts';
+import { attention, type KeyValue, type PastKeyValue } from '../nn/attention.ts';
 import { embeddingTable, lookup } from '../nn/embedding.ts';
 import { type ActivationName, feedForward, parseActivation } from '../nn/feedForward.ts';
 import { normalInit } from '../nn/init.ts';
@@ -86,7 +86,7 @@ function block(
   scope: Scope,
   config: Gpt2Config,
   x: Sequences,
-  side: { readonly index: number; readonly past: KeyValue | undefined; readonly scoreBias: Value | undefined },
+  side: { readonly index: number; readonly past: PastKeyValue | undefined; readonly scoreBias: Value | undefined },
 ): { readonly x: Sequences; readonly present: KeyValue } {
   const { index, past, scoreBias } = side;
   const { width, heads, hidden, activation, bias, residualDropout } = config;

@@ -1,7 +1,7 @@
 import { type Dim, dimMul } from '../base/dim.ts';
 import type { KeyMap, KeyRule } from '../checkpoint/keyMap.ts';
 import type { Value } from '../graph/value.ts';
-import { attention, type KeyValue } from '../nn/attention.ts';
+import { attention, type KeyValue, type PastKeyValue } from '../nn/attention.ts';
 import { embeddingTable, lookup } from '../nn/embedding.ts';
 import { type ActivationName, gatedFeedForward, parseActivation } from '../nn/feedForward.ts';
 import { normalInit } from '../nn/init.ts';
@@ -70,7 +70,7 @@ function block(
   scope: Scope,
   config: LlamaConfig,
   x: Sequences,
-  side: { readonly past: KeyValue | undefined; readonly scoreBias: Value | undefined; readonly rotation: Rotation },
+  side: { readonly past: PastKeyValue | undefined; readonly scoreBias: Value | undefined; readonly rotation: Rotation },
 ): { readonly x: Sequences; readonly present: KeyValue } {
   const { width, heads, keyValueHeads, headSize, hidden, activation } = config;
   const init = normalInit(config.initStd);

@@ -1,7 +1,7 @@
 import type { Dim } from '../base/dim.ts';
 import type { KeyMap } from '../checkpoint/keyMap.ts';
 import type { Value } from '../graph/value.ts';
-import type { KeyValue } from '../nn/attention.ts';
+import type { KeyValue, PastKeyValue } from '../nn/attention.ts';
 import type { Scope } from '../nn/scope.ts';
 import type { Sequences } from '../nn/sequences.ts';
 import type { EncoderHead } from './encoderHead.ts';
@@ -14,7 +14,7 @@ export interface CacheShape {
 }
 
 export interface PastInputs {
-  readonly layers: readonly KeyValue[];
+  readonly layers: readonly PastKeyValue[];
   readonly length: Dim;
 }
 

@@ -1,7 +1,7 @@
 import { type Dim, dimMul } from '../base/dim.ts';
 import type { KeyMap } from '../checkpoint/keyMap.ts';
 import type { Value } from '../graph/value.ts';
-import { type AttentionOptions, attention, type KeyValue } from '../nn/attention.ts';
+import { type AttentionOptions, attention, type KeyValue, type PastKeyValue } from '../nn/attention.ts';
 import { embeddingTable, lookup } from '../nn/embedding.ts';
 import { type ActivationName, feedForward } from '../nn/feedForward.ts';
 import { type Init, normalInit, xavierInit, zerosInit } from '../nn/init.ts';
@@ -142,7 +142,7 @@ function encoderLayer(scope: Scope, config: TransformerConfig, x: Sequences, sco
 
 interface AttentionSide {
   readonly memory?: Sequences;
-  readonly past?: KeyValue & { readonly isComplete?: boolean };
+  readonly past?: PastKeyValue;
   readonly scoreBias?: Value;
 }
 

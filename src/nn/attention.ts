@@ -18,6 +18,12 @@ export interface KeyValue {
   readonly value: Value;
 }
 
+/** How a call uses them: as before its own, as all there are (`isComplete`), or as the first part of its `present` (`isJoined`). */
+export interface PastKeyValue extends KeyValue {
+  readonly isComplete?: boolean;
+  readonly isJoined?: boolean;
+}
+
 export interface AttentionOptions {
   readonly width: number;
   /** Heads of the queries, H. */
@@ -43,8 +49,8 @@ export interface AttentionInputs {
   readonly query: Sequences;
   /** Where keys and values come from: the queries' own sequences, or the encoder's output (cross-attention). */
   readonly memory?: Sequences;
-  /** Keys and values that were computed before: they count as before those of this call, or, with `isComplete`, as all. */
-  readonly past?: KeyValue & { readonly isComplete?: boolean };
+  /** Keys and values that were computed before. */
+  readonly past?: PastKeyValue;
   /** Added to the scores; broadcasts to [B, H, T, S]. */
   readonly scoreBias?: Value;
   /** Turns queries and keys by their positions; those of the past are turned already. */
@@ -54,8 +60,8 @@ export interface AttentionInputs {
 /**
  * MultiHead(Q, K, V) = Concat(head₁ … head_h) W^O with head_i = softmax(Q_i K_iᵀ / √K) V_i (Vaswani et al. 2017,
  * section 3.2). Gives the output rows [B·T, D] and `present`, the keys and values [B, G, T or S, K] of this call, for later
- * calls to add to their past. The past is never copied: its scores and the new ones meet in one softmax, and each part of
- * the weights goes to its own values.
+ * calls to add to their past. The past is not copied: its scores and the new ones meet in one softmax, and each part of
+ * the weights goes to its own values. A joined past is: `present` then is [B, G, P + T, K] and all that is attended to.
  * Names `query` [B, H, T, K], `key`, `value` [B, G, T or S, K] (after the rotation), `scores` (scaled, before the mask) and
  * `weights` [B, H, T, P + S], `context` [B, T, H·K] and `attentionOut` [B, T, D].
  */
@@ -75,10 +81,13 @@ export function attention(
   const turned = (x: Value): Value => (rotation ? rotate(x, rotation) : x);
 
   const q = scope.name('query', turned(project('q', query, heads, queryInit)));
-  const present: KeyValue = past?.isComplete
+  const own: KeyValue = past?.isComplete
     ? past
     : { key: turned(project('k', memory, keyValueHeads)), value: project('v', memory, keyValueHeads) };
-  const parts = past && !past.isComplete ? [past, present] : [present];
+  const present: KeyValue = past?.isJoined
+    ? { key: concat([past.key, own.key], 2), value: concat([past.value, own.value], 2) }
+    : own;
+  const parts = past && !past.isComplete && !past.isJoined ? [past, present] : [present];
   scope.name('key', present.key);
   scope.name('value', present.value);
 

@@ -17,6 +17,7 @@ import { shapeLowerings } from './lowerings/shape.ts';
 import { softmaxLowerings } from './lowerings/softmax.ts';
 import { topKLowerings } from './lowerings/topK.ts';
 import { ModelBuilder, type OnnxValue } from './modelBuilder.ts';
+import * as onnx from './operators.gen.ts';
 import { findFusions } from './passes/fusion.ts';
 import { shareGelu } from './passes/shareGelu.ts';
 import { shareRowSums } from './passes/shareRowSums.ts';
@@ -43,22 +44,30 @@ export interface LoweredModel {
 
 /** The graph as an ONNX model: composites expanded, equal values merged, fusions applied, only what is fetched computed. */
 export function lower(source: Graph, options: LoweringOptions = { contrib: true }): LoweredModel {
+  return { bytes: lowerInto(source, options).finish(), fetches: Object.keys(source.outputs) };
+}
+
+/** The same, before it becomes bytes. */
+export function lowerInto(source: Graph, options: LoweringOptions): ModelBuilder {
   const plain = dedupe(expandComposites({ outputs: source.outputs, names: new Map() }));
   const graph = simplify(dedupe(shareRowSums(shareGelu(plain))));
   const roots = Object.values(graph.outputs);
   const builder = new ModelBuilder();
   const cx = new LoweringContext(builder, options);
   const done = new Map<Value, OnnxValue>();
-  const feeds = [...leaves(roots, 'input'), ...leaves(roots, 'parameter')];
-  for (const { name, value } of feeds) {
+  const { weights, longInputs = false } = options;
+  const parameters = leaves(roots, 'parameter');
+  for (const { name, value } of weights ? leaves(roots, 'input') : [...leaves(roots, 'input'), ...parameters]) {
+    const isLong = longInputs && value.dtype === 'int32';
     const input = builder.input(
       name,
-      value.dtype,
+      isLong ? 'int64' : value.dtype,
       value.shape.map((dim) => (typeof dim === 'number' ? dim : dimText(dim))),
     );
     cx.declareSymbols(input, value.shape);
-    done.set(value, input);
+    done.set(value, isLong ? onnx.cast(builder, input, { to: 'int32' }) : input);
   }
+  if (weights) for (const { name, value } of parameters) done.set(value, builder.weight(name, weights[name]!));
   const fusions = findFusions(roots, options);
   // constants are written where they are first read, so that those inside of fusions are not written at all
   const written = (value: Value): OnnxValue => {
@@ -88,7 +97,7 @@ export function lower(source: Graph, options: LoweringOptions = { contrib: true 
       value.shape.map((dim) => (typeof dim === 'number' ? dim : dimText(dim))),
     );
   }
-  return { bytes: builder.finish(), fetches: Object.keys(graph.outputs) };
+  return builder;
 }
 
 /**

@@ -14,6 +14,10 @@ export type LoweringTable<Ops> = { readonly [K in keyof Ops]: Lowering<Ops[K]> }
 export interface LoweringOptions {
   /** Whether ONNX Runtime's own operators may be used; without them the model runs wherever ONNX does. */
   readonly contrib: boolean;
+  /** The parameters' values, which then are a part of the model; without them parameters are inputs. */
+  readonly weights?: Readonly<Record<string, HostTensor>>;
+  /** Whether whole numbers come in as int64, as other exporters have them, and not as int32. */
+  readonly longInputs?: boolean;
 }
 
 /** What the lowerings share: the model under construction, sizes that are known at run time only, and by-products. */
@@ -106,7 +110,9 @@ export class LoweringContext {
       return axis < from.length && dimEquals(dim, from[axis]!) ? 0 : -1;
     });
     const holes = template.filter((dim) => dim === -1).length;
-    return onnx.reshape(this.b, x, holes <= 1 ? this.longs(template) : this.shape(to));
+    if (holes <= 1) return onnx.reshape(this.b, x, this.longs(template));
+    // all extents are computed, and one that turns out to be 0 means 0
+    return onnx.reshape(this.b, x, this.shape(to), { allowzero: true });
   }
 
   #symbol(name: string): OnnxValue {

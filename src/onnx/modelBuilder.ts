@@ -1,11 +1,13 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { QkvError } from '../base/errors.ts';
+import type { HostTensor } from '../base/tensor.ts';
 import { tensorProto } from './attributes.ts';
 import { DATA_TYPE, int64, type OnnxDType, type OnnxTensor } from './onnxTensor.ts';
 import { IR_VERSION, OPSET } from './opset.gen.ts';
 import {
   type AttributeProto,
   GraphProtoSchema,
+  type ModelProto,
   ModelProtoSchema,
   type NodeProto,
   NodeProtoSchema,
@@ -40,6 +42,19 @@ export interface OnnxNode {
   readonly requiredOutputs: number;
 }
 
+/** An initializer that is written from where it is: see `modelFile`. */
+export interface Weight {
+  readonly name: string;
+  readonly tensor: HostTensor;
+}
+
+export interface ModelInfo {
+  /** The version of qkv. */
+  readonly version?: string;
+  /** `metadata_props` of the model. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
 interface NamedNode extends OnnxNode {
   readonly name: string;
   readonly outputNames: readonly OnnxValue[];
@@ -50,6 +65,7 @@ interface GraphState {
   readonly inputs: ValueInfoProto[];
   readonly outputs: ValueInfoProto[];
   readonly initializers: TensorProto[];
+  readonly weights: Weight[];
   /** Initializers by element type, shape and a hash of their first bytes. */
   readonly constants: Map<string, TensorProto[]>;
   /** Every name in use: of values and of outputs. */
@@ -82,6 +98,7 @@ export class ModelBuilder {
       inputs: [],
       outputs: [],
       initializers: [],
+      weights: [],
       constants: new Map(),
       names: new Set(),
       suffixes: new Map(),
@@ -134,6 +151,16 @@ export class ModelBuilder {
     return proto.name as OnnxValue;
   }
 
+  /** A large initializer under its own name; `message` leaves it out, for `modelFile` to write. */
+  weight(name: string, tensor: HostTensor): OnnxValue {
+    this.#state.weights.push({ name: this.#claim(name), tensor });
+    return name as OnnxValue;
+  }
+
+  get weights(): readonly Weight[] {
+    return this.#state.weights;
+  }
+
   /** Adds a node and names its outputs. The generated operators call it; nothing else should. */
   node(node: OnnxNode): readonly OnnxValue[] {
     const { nodes, made } = this.#state;
@@ -146,19 +173,25 @@ export class ModelBuilder {
     return outputNames;
   }
 
-  /** The serialized `ModelProto`. `metadata` becomes its `metadata_props`. */
-  finish(options: { readonly metadata?: Readonly<Record<string, string>> } = {}): Uint8Array<ArrayBuffer> {
+  /** The serialized `ModelProto` of a model without weights. */
+  finish(info: ModelInfo = {}): Uint8Array<ArrayBuffer> {
+    return toBinary(ModelProtoSchema, this.message(info));
+  }
+
+  /** The `ModelProto`, without the weights. */
+  message({ version, metadata = {} }: ModelInfo): ModelProto {
     const { nodes, inputs, outputs, initializers } = this.#state;
     const read = new Set<string>(outputs.map((output) => output.name));
     for (const node of nodes) for (const input of node.inputs) if (input !== undefined) read.add(this.#final(input));
     const domains = new Set(['', ...nodes.map((node) => node.domain)]);
-    const model = create(ModelProtoSchema, {
+    return create(ModelProtoSchema, {
       irVersion: BigInt(IR_VERSION),
       producerName: 'qkv',
+      ...(version !== undefined && { producerVersion: version }),
       opsetImport: [...domains].map((domain) =>
         create(OperatorSetIdProtoSchema, { domain, version: BigInt(domain === '' ? OPSET : 1) }),
       ),
-      metadataProps: Object.entries(options.metadata ?? {}).map(([key, value]) => ({ key, value })),
+      metadataProps: Object.entries(metadata).map(([key, value]) => ({ key, value })),
       graph: create(GraphProtoSchema, {
         name: 'qkv',
         node: nodes.map((node) => this.#nodeProto(node, read)),
@@ -167,7 +200,6 @@ export class ModelBuilder {
         output: outputs,
       }),
     });
-    return toBinary(ModelProtoSchema, model);
   }
 
   #nodeProto(node: NamedNode, read: ReadonlySet<string>): NodeProto {

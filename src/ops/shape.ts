@@ -1,6 +1,7 @@
 import {
   type Dim,
   dimAdd,
+  dimDivide,
   dimEquals,
   dimSub,
   dimText,
@@ -118,15 +119,15 @@ export function reshape(x: Value, shape: Shape): Value {
   return shapeEquals(x.shape, full) ? x : make('reshape', [x], { shape: full });
 }
 
-/** The −1 of a reshape: the extents of x that are not matched by the others, from the front and from the back. */
+/** The −1 of a reshape: a quotient, or the extents of x that are not matched by the others, from the front and from the back. */
 function inferExtent(x: Value, shape: Shape): Shape {
   const hole = shape.indexOf(-1);
   const before = shape.slice(0, hole);
   const after = shape.slice(hole + 1);
   const total = shapeSize(x.shape);
   const known = shapeSize([...before, ...after]);
-  if (typeof total === 'number' && typeof known === 'number' && total % known === 0)
-    return [...before, total / known, ...after];
+  const rest = dimDivide(total, known);
+  if (rest !== undefined) return [...before, rest, ...after];
   const middle = x.shape.slice(before.length, x.shape.length - after.length);
   const candidate = [...before, shapeSize(middle), ...after];
   if (dimEquals(shapeSize(candidate), total)) return candidate;

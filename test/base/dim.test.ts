@@ -5,6 +5,7 @@ import {
   concreteShape,
   type Dim,
   dimAdd,
+  dimDivide,
   dimEquals,
   dimMul,
   dimSub,
@@ -48,6 +49,20 @@ describe('dims', () => {
     expect(dimSub(dimAdd(T, 2), T)).toBe(2);
     expect(dimMul(B, 0)).toBe(0);
     expect(dimEquals(dimSub(dimAdd(T, past), past), T)).toBe(true);
+  });
+
+  it('are divided by what they are a product of, and by nothing else', () => {
+    fc.assert(
+      fc.property(polynomial, fc.integer({ min: 1, max: 5 }), fc.subarray([B, T, past]), (a, factor, names) => {
+        const product = names.reduce<Dim>(dimMul, factor);
+        expect(dimEquals(dimDivide(dimMul(a, product), product)!, a)).toBe(true);
+      }),
+    );
+    expect(dimDivide(dimMul(B, T), past)).toBeUndefined();
+    expect(dimDivide(dimMul(3, B), 2)).toBeUndefined();
+    expect(dimDivide(dimAdd(B, 1), B)).toBeUndefined();
+    expect(dimDivide(dimMul(T, dimAdd(B, 1)), dimAdd(B, 1))).toBeUndefined();
+    expect(dimDivide(B, 0)).toBeUndefined();
   });
 
   it('tell different polynomials apart', () => {
