@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import { createNodeRuntime } from '../src/runtime/node/node.ts';
 import { benchFirstStep } from './firstStep.ts';
 import { benchInstall } from './install.ts';
+import { benchLoad } from './load.ts';
 import { machine, peakRssMib, rssMib, statistics, timed } from './measure.ts';
 import { prepare, workloads } from './training.ts';
 
@@ -11,16 +12,19 @@ import { prepare, workloads } from './training.ts';
  *   --profile PREFIX               ONNX Runtime writes the time of every kernel into files of this prefix
  * npm run bench -- memory          growth of memory over 5,000 steps of T1
  * npm run bench -- first-step      from the start of `qkv train shakespeare` to its first step
+ * npm run bench -- load            growth of memory while a model is loaded
+ *   --model PATH                   a model of yours, in place of zeros of SmolLM2-135M's shape
  * npm run bench -- install         what npm ci takes and weighs
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { lanes: { type: 'string' }, profile: { type: 'string' } },
+  options: { lanes: { type: 'string' }, profile: { type: 'string' }, model: { type: 'string' } },
 });
 
 const others: Readonly<Record<string, () => Promise<object>>> = {
   memory: benchMemory,
   'first-step': benchFirstStep,
+  load: () => benchLoad(values.model),
   install: benchInstall,
 };
 

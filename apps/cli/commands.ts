@@ -28,6 +28,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'measure a model: BLEU, chrF, loss, perplexity',
     load: async () => (await import('./eval.ts')).evalCommand(),
   },
+  convert: {
+    summary: 'write a model as a Hugging Face folder',
+    load: async () => (await import('./convert.ts')).convertCommand(),
+  },
   export: {
     summary: 'write a model as ONNX, for ONNX Runtime and transformers.js',
     load: async () => (await import('./export.ts')).exportCommand(),

@@ -41,6 +41,27 @@ function parser(
   };
 }
 
+const byteUnits: Readonly<Record<string, number>> = {
+  B: 1,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  KIB: 2 ** 10,
+  MIB: 2 ** 20,
+  GIB: 2 ** 30,
+};
+
+/** Reads a number of bytes: `2GB`, `500MB`, `1.5GiB`. */
+export function byteSize(flag: string): (text: string) => number {
+  return (text) => {
+    const [, digits, unit] = /^(\d+(?:\.\d+)?) ?([KMG]?i?B)$/i.exec(text) ?? [];
+    const bytes = Math.floor(Number(digits) * (byteUnits[unit?.toUpperCase() ?? ''] ?? Number.NaN));
+    if (bytes >= 1) return bytes;
+    const expected = 'a number of bytes with its unit: B, KB, MB, GB, KiB, MiB, GiB';
+    throw new QkvError('usage', { where: flag, got: JSON.stringify(text), expected });
+  };
+}
+
 /** Reads one of the words of `allowed`. */
 export function oneOf<const Word extends string>(flag: string, allowed: readonly Word[]): (text: string) => Word {
   return (text) => {

@@ -25,6 +25,16 @@ export function float16ToFloat32(bits: Uint16Array): Float32Array<ArrayBuffer> {
   return values;
 }
 
+/** The value of one binary16 pattern. */
+export function float16Value(bits: number): number {
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 0x3ff;
+  const sign = bits & 0x8000 ? -1 : 1;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return sign * (0x400 | fraction) * 2 ** (exponent - 25);
+}
+
 /** Nearest binary16 patterns; magnitudes from 65520 become infinite, as IEEE 754 rounding says. */
 export function float32ToFloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
   const words = new Uint32Array(values.buffer, values.byteOffset, values.length);

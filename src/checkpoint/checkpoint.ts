@@ -179,8 +179,12 @@ export async function saveCheckpoint(storage: Storage, checkpoint: CheckpointToS
   for (const name of await storage.list()) if (isOurs.test(name) && !written.has(name)) await storage.remove(name);
 }
 
+/** Fields that are fractions in the configs of transformers, which refuses whole numbers written without a point in them. */
+const fractions =
+  /^(\s*"\w*(?:drop|dropout|dropout_prob|dropout_rate|layerdrop|pdrop|eps|epsilon|std|range|factor|theta|temperature|penalty|top_p)": -?\d+)(?=,?$)/gm;
+
 function encodeJson(value: JsonObject): Uint8Array {
-  return encodeUtf8(`${JSON.stringify(value, null, 2)}\n`);
+  return encodeUtf8(`${JSON.stringify(value, null, 2).replace(fractions, '$1.0')}\n`);
 }
 
 /** In the given order, a new shard whenever the next tensor would pass the limit. */

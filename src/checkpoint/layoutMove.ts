@@ -3,18 +3,33 @@ import { sizeOf } from '../base/tensor.ts';
 
 /** `[rows, columns]` row-major to `[columns, rows]`. */
 export function transpose(data: Float32Array, rows: number, columns: number): Float32Array<ArrayBuffer> {
-  const result = new Uint32Array(data.length);
-  const words = wordsOf(data);
+  const result = new Float32Array(data.length);
+  transposeInto(result, data, 0, rows, columns);
+  return result;
+}
+
+/** Puts whole rows of a `[rows, columns]` matrix, from `firstRow` on, into its transpose. */
+export function transposeInto(
+  target: Float32Array,
+  part: Float32Array,
+  firstRow: number,
+  rows: number,
+  columns: number,
+): void {
+  const result = wordsOf(target);
+  const words = wordsOf(part);
+  const partRows = columns === 0 ? 0 : part.length / columns;
   // In square tiles, so that both sides stay in cache.
   const tile = 32;
-  for (let r0 = 0; r0 < rows; r0 += tile) {
+  for (let r0 = 0; r0 < partRows; r0 += tile) {
     for (let c0 = 0; c0 < columns; c0 += tile) {
-      const r1 = Math.min(r0 + tile, rows);
+      const r1 = Math.min(r0 + tile, partRows);
       const c1 = Math.min(c0 + tile, columns);
-      for (let r = r0; r < r1; r++) for (let c = c0; c < c1; c++) result[c * rows + r] = words[r * columns + c]!;
+      for (let r = r0; r < r1; r++) {
+        for (let c = c0; c < c1; c++) result[c * rows + firstRow + r] = words[r * columns + c]!;
+      }
     }
   }
-  return new Float32Array(result.buffer);
 }
 
 /** Values are moved as words: a float that passes through a JavaScript number may lose a NaN's payload. */
@@ -37,14 +52,21 @@ export function joinedShape(shapes: readonly (readonly number[])[], axis: number
   return joined;
 }
 
-/** Cuts a tensor into parts of the given shapes along an axis. */
-export function split(data: Float32Array, shapes: readonly (readonly number[])[], axis: number): Float32Array[] {
-  const parts = shapes.map((shape) => new Float32Array(sizeOf(shape)));
-  forEachRun(shapes, axis, parts, (part, start, from, length) => part.set(data.subarray(from, from + length), start));
-  return parts;
+/** Puts elements of a tensor, from `start` on, into the parts of the given shapes that it is cut into along an axis. */
+export function splitInto(
+  parts: readonly Float32Array[],
+  data: Float32Array,
+  start: number,
+  shapes: readonly (readonly number[])[],
+  axis: number,
+): void {
+  forEachRun(shapes, axis, parts, (part, partStart, from, length) => {
+    const [first, last] = [Math.max(from, start), Math.min(from + length, start + data.length)];
+    if (first < last) part.set(data.subarray(first - start, last - start), partStart + first - from);
+  });
 }
 
-/** The inverse of `split`. */
+/** The inverse of `splitInto`. */
 export function join(
   parts: readonly Float32Array[],
   shapes: readonly (readonly number[])[],

@@ -1,4 +1,6 @@
 import { QkvError } from '../base/errors.ts';
+import { release } from '../base/release.ts';
+import { sizeOf } from '../base/tensor.ts';
 import {
   type Claim,
   type CompiledKeyMap,
@@ -8,7 +10,7 @@ import {
   type KeyMap,
   zerosOf,
 } from './keyMap.ts';
-import { split, transpose } from './layoutMove.ts';
+import { splitInto, transposeInto } from './layoutMove.ts';
 import type { StoredTensor } from './safetensors.ts';
 
 export interface StrictLoad {
@@ -28,17 +30,24 @@ export async function loadStrict(
   tensors: ReadonlyMap<string, StoredTensor>,
   params: Iterable<DeclaredParam>,
 ): Promise<StrictLoad> {
-  const data = new Map<string, Float32Array>();
-  const ignored = await loadStrictInto(map, tensors, params, (path, values) => data.set(path, values));
+  const declared = [...params];
+  const data = new Map(declared.map(({ path, shape }) => [path, new Float32Array(sizeOf(shape))]));
+  const ignored = await loadStrictInto(map, tensors, declared, (path) => data.get(path)!);
   return { data, ignored };
 }
 
-/** As `loadStrict`, but hands each parameter on as it is read, so that only one stored tensor is in memory beside the destination. */
+/** Elements that are read at once: 4 MiB as float32. */
+const chunkElements = 1 << 20;
+
+/**
+ * As `loadStrict`, but into memory that is there already: `targetOf` gives each parameter's, of its size. Large tensors are
+ * read in parts, so that little is in memory beside the targets.
+ */
 export async function loadStrictInto(
   map: KeyMap,
   tensors: ReadonlyMap<string, StoredTensor>,
   params: Iterable<DeclaredParam>,
-  put: (path: string, values: Float32Array) => void,
+  targetOf: (path: string) => Float32Array,
 ): Promise<StrictLoad['ignored']> {
   const compiled = compileKeyMap(map);
   const claims = claimsOf(compiled, params);
@@ -84,21 +93,43 @@ export async function loadStrictInto(
     } else ignored.push({ key: tensor.name, reason: 'zeros of a parameter that this model does not have' });
   }
   for (const claim of claims) {
+    const targets = claim.params.map(({ path }) => targetOf(path));
     const [first, ...others] = sources.get(claim.key) ?? [];
-    if (!first) {
-      for (const { path, shape } of claim.params) put(path, filled(shape, claim.rule.whenAbsent!));
-      continue;
-    }
-    const values = await first.read('float32');
-    for (const other of others) {
-      if (!areSameBits(values, await other.read('float32'))) {
-        faults.push(`different values in ${first.name} and ${other.name}, which the model ties`);
-      }
-    }
-    for (const [path, part] of fromStored(claim, values)) put(path, part);
+    if (first) faults.push(...(await readClaim(claim, targets, first, others)));
+    else for (const target of targets) target.fill(claim.rule.whenAbsent!);
   }
   throwFaults(faults);
   return ignored;
+}
+
+/** Reads a stored tensor into the parameters that it holds; the names of the `others` that are not equal to it are faults. */
+async function readClaim(
+  { rule, params, shape }: Claim<DeclaredParam>,
+  targets: readonly Float32Array[],
+  first: StoredTensor,
+  others: readonly StoredTensor[],
+): Promise<string[]> {
+  const size = sizeOf(shape);
+  const rowSize = rule.move === 'transpose' ? shape[1]! : 1;
+  const step = Math.max(1, Math.floor(chunkElements / rowSize)) * rowSize;
+  const different = new Set<StoredTensor>();
+  for (let start = 0; start < size; start += step) {
+    const end = Math.min(start + step, size);
+    const values = await first.read('float32', start, end);
+    for (const other of others) {
+      const same = await other.read('float32', start, end);
+      if (!areSameBits(values, same)) different.add(other);
+      release(same);
+    }
+    if (rule.move === 'none') targets[0]!.set(values, start);
+    else if (rule.move === 'transpose') transposeInto(targets[0]!, values, start / rowSize, shape[0]!, shape[1]!);
+    else {
+      const shapes = params.map((param) => param.shape);
+      splitInto(targets, values, start, shapes, rule.axis);
+    }
+    release(values);
+  }
+  return [...different].map((other) => `different values in ${first.name} and ${other.name}, which the model ties`);
 }
 
 function throwFaults(faults: readonly string[]): void {
@@ -137,26 +168,10 @@ function tiedTo({ ties }: CompiledKeyMap, claims: ReadonlyMap<string, unknown>, 
   return undefined;
 }
 
-function filled(shape: readonly number[], value: number): Float32Array {
-  return new Float32Array(shape.reduce((size, dim) => size * dim, 1)).fill(value);
-}
-
 function areSameBits(a: Float32Array, b: Float32Array): boolean {
   const [x, y] = [a, b].map((values) => new Uint32Array(values.buffer, values.byteOffset, values.length)) as [
     Uint32Array,
     Uint32Array,
   ];
   return x.every((word, i) => word === y[i]);
-}
-
-function fromStored({ rule, params, shape }: Claim<DeclaredParam>, values: Float32Array): [string, Float32Array][] {
-  const path = params[0]!.path;
-  if (rule.move === 'none') return [[path, values]];
-  if (rule.move === 'transpose') return [[path, transpose(values, shape[0]!, shape[1]!)]];
-  const parts = split(
-    values,
-    params.map((param) => param.shape),
-    rule.axis,
-  );
-  return parts.map((part, i) => [params[i]!.path, part]);
 }

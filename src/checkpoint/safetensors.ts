@@ -1,5 +1,6 @@
 import { QkvError } from '../base/errors.ts';
 import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from '../base/half.ts';
+import { release } from '../base/release.ts';
 import { bool, float32, type HostTensor, int32, type StorageDType, sizeOf } from '../base/tensor.ts';
 import {
   damaged,
@@ -28,8 +29,11 @@ export interface ReadAs {
 }
 
 export interface StoredTensor extends TensorLayout {
-  /** Reads the data from the file, now. Throws `QkvError('checkpoint')` where the stored type cannot be read so. */
-  read<As extends keyof ReadAs>(as: As): Promise<ReadAs[As]>;
+  /**
+   * Reads the data from the file, now: all elements or, row-major, those from `start` to before `end`; in memory
+   * that is the caller's. Throws `QkvError('checkpoint')` where the stored type cannot be read so.
+   */
+  read<As extends keyof ReadAs>(as: As, start?: number, end?: number): Promise<ReadAs[As]>;
 }
 
 export interface Safetensors {
@@ -51,30 +55,34 @@ export async function openSafetensors(storage: Storage, name: string): Promise<S
   const header = parseHeader(await storage.read(name, 8, Number(headerBytes)), fileBytes - dataStart, name);
   const tensors = new Map<string, StoredTensor>();
   for (const [key, entry] of header.tensors) {
-    const bytes = () => storage.read(name, dataStart + entry.begin, entry.end - entry.begin);
+    const bytes = (from: number, length: number) => storage.read(name, dataStart + entry.begin + from, length);
     tensors.set(key, storedTensor(key, entry, tensorAt(name, key), bytes));
   }
   return { metadata: header.metadata, tensors };
 }
 
-/** A tensor whose little-endian bytes, row-major, `bytes` reads when asked. */
+/** A tensor whose little-endian bytes, row-major, `bytes` reads when asked: `length` of them from byte `from` on, whole elements. */
 export function storedTensor(
   name: string,
   { dtype, shape }: Pick<TensorEntry, 'dtype' | 'shape'>,
   where: string,
-  bytes: () => Promise<Uint8Array<ArrayBuffer>>,
+  bytes: (from: number, length: number) => Promise<Uint8Array<ArrayBuffer>>,
 ): StoredTensor {
+  const width = elementBytes[dtype];
   return {
     name,
     dtype,
     shape,
-    async read(as) {
+    async read(as, start = 0, end = sizeOf(shape)) {
       const convert = conversions[as][dtype];
       if (!convert) {
         const readable = Object.keys(conversions[as]).join(', ');
         throw new QkvError('checkpoint', { where, got: dtype, expected: `${readable} to read it as ${as}` });
       }
-      return convert(aligned(await bytes()), where);
+      const stored = aligned(await bytes(start * width, (end - start) * width));
+      const values = convert(stored, where);
+      if (values.buffer !== stored.buffer) release(stored);
+      return values;
     },
   };
 }

@@ -116,7 +116,7 @@ export async function openTorchPickle(storage: Storage, file: string): Promise<R
     }
     tensors.set(
       key,
-      storedTensor(key, tensor, where, () => readTensor(tensor, read)),
+      storedTensor(key, tensor, where, (from, length) => readTensor(tensor, read, from, length)),
     );
   }
   return tensors;
@@ -357,30 +357,39 @@ function rebuildTensor(args: readonly PickleValue[], type: PickleValue | undefin
   return new TorchTensor(storage, dtype, offset, shape, strides);
 }
 
-/** The tensor's elements in row-major order. Only the part of the storage between its first and its last one is read. */
-async function readTensor(tensor: TorchTensor, read: ReadStorage): Promise<Uint8Array<ArrayBuffer>> {
+/** `length` bytes from byte `from` of the tensor's elements in row-major order. Only the part of the storage between its first and its last element is read. */
+async function readTensor(
+  tensor: TorchTensor,
+  read: ReadStorage,
+  from: number,
+  length: number,
+): Promise<Uint8Array<ArrayBuffer>> {
   const { storage, shape, strides, offset } = tensor;
   const width = elementBytes[tensor.dtype];
-  const size = sizeOf(shape);
-  if (size === 0) return new Uint8Array(0);
-  const span = shape.reduce((sum, dim, i) => sum + (dim - 1) * strides[i]!, 1);
-  const source = await read(storage, offset * width, span * width);
+  if (length === 0) return new Uint8Array(0);
   let expected = 1;
   let isContiguous = true;
   for (let axis = shape.length - 1; axis >= 0; axis--) {
     if (shape[axis] !== 1 && strides[axis] !== expected) isContiguous = false;
     expected *= shape[axis]!;
   }
-  if (isContiguous) return source;
-  const out = new Uint8Array(size * width);
+  if (isContiguous) return read(storage, offset * width + from, length);
+  const span = shape.reduce((sum, dim, i) => sum + (dim - 1) * strides[i]!, 1);
+  const source = await read(storage, offset * width, span * width);
+  const out = new Uint8Array(length);
   const index = new Array<number>(shape.length).fill(0);
-  let from = 0;
-  for (let to = 0; to < out.length; to += width) {
-    for (let byte = 0; byte < width; byte++) out[to + byte] = source[from * width + byte]!;
+  let at = 0; // of the element at `index`, in elements from `offset`
+  for (let axis = shape.length - 1, rest = from / width; axis >= 0; axis--) {
+    index[axis] = rest % shape[axis]!;
+    at += index[axis]! * strides[axis]!;
+    rest = Math.floor(rest / shape[axis]!);
+  }
+  for (let to = 0; to < length; to += width) {
+    for (let byte = 0; byte < width; byte++) out[to + byte] = source[at * width + byte]!;
     for (let axis = shape.length - 1; axis >= 0; axis--) {
-      from += strides[axis]!;
+      at += strides[axis]!;
       if (++index[axis]! < shape[axis]!) break;
-      from -= strides[axis]! * shape[axis]!;
+      at -= strides[axis]! * shape[axis]!;
       index[axis] = 0;
     }
   }

@@ -6,7 +6,6 @@ import type { JsonObject } from '../checkpoint/checkpoint.ts';
 import { isAbsent, nodeStorage, replaceFolder } from '../checkpoint/storage.node.ts';
 import type { Storage } from '../checkpoint/storage.ts';
 import { decodeUtf8, encodeUtf8 } from '../checkpoint/utf8.ts';
-import type { Model } from '../models/model.ts';
 import { lowerInto } from '../onnx/lower.ts';
 import { modelFiles } from '../onnx/modelFile.ts';
 import type { Pretrained } from '../pretrained/pretrained.ts';
@@ -77,7 +76,7 @@ export async function exportFolder(
     // a model may come from a single file
     const from = statSync(location, { throwIfNoEntry: false })?.isDirectory() ? nodeStorage(location) : undefined;
     if (from) await copyCompanions(from, storage);
-    if (tokenizer) await writeTokenizer(tokenizer, model, storage, from);
+    if (tokenizer) await writeTokenizer(tokenizer, pretrained, storage, from);
   });
   const task = pipelineTask(model);
   if (task === undefined) return { models, obstacle: 'it has no class for such a model' };
@@ -104,7 +103,8 @@ export async function requireEmpty(folder: string): Promise<void> {
   }
 }
 
-async function copyCompanions(from: Storage, to: Storage): Promise<void> {
+/** What stands beside the model besides its tokenizer. */
+export async function copyCompanions(from: Storage, to: Storage): Promise<void> {
   const names = await from.list();
   for (const name of companions) if (names.includes(name)) await copy(from, to, name);
   // sentence-transformers keeps the settings of each further module in a folder of its own
@@ -121,9 +121,13 @@ async function copyCompanions(from: Storage, to: Storage): Promise<void> {
 const usualTokens = { mask_token: ['[MASK]', '<mask>'], sep_token: ['[SEP]', '</s>'], cls_token: ['[CLS]', '<s>'] };
 
 /** `tokenizer.json`, also where the model has older files, and `tokenizer_config.json`, with the chat template in it. */
-async function writeTokenizer(tokenizer: Tokenizer, model: Model, to: Storage, from?: Storage): Promise<void> {
+async function writeTokenizer(
+  tokenizer: Tokenizer,
+  { model, tokenizerConfig: given = {} }: Pretrained,
+  to: Storage,
+  from?: Storage,
+): Promise<void> {
   const names = (await from?.list()) ?? [];
-  const given = names.includes('tokenizer_config.json') ? await readJson(from!, 'tokenizer_config.json') : {};
   const roles = Object.entries(tokenizer.specialIds).map(([role, id]) => [role, tokenizer.idToToken(id)]);
   const files = tokenizerFiles(tokenizer.json, {
     specialTokens: Object.fromEntries(roles),
@@ -145,7 +149,7 @@ async function writeTokenizer(tokenizer: Tokenizer, model: Model, to: Storage, f
   await writeJson(to, 'tokenizer_config.json', config);
 }
 
-async function copy(from: Storage, to: Storage, name: string): Promise<void> {
+export async function copy(from: Storage, to: Storage, name: string): Promise<void> {
   await to.writeAtomic(name, [await readAll(from, name)]);
 }
 

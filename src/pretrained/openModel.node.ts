@@ -1,10 +1,11 @@
-import { existsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { QkvError } from '../base/errors.ts';
 import { nodeStorage } from '../checkpoint/storage.node.ts';
 import type { HubOptions } from '../hub/hubModel.node.ts';
 import { checkRevision, parseHubName } from '../hub/hubName.ts';
 import { weightFiles } from '../hub/modelFiles.ts';
+import { onlyGguf } from './openGgufModel.ts';
 import { loadPretrained, type Pretrained } from './pretrained.ts';
 
 /** For a model of the hub. */
@@ -14,12 +15,16 @@ export interface OpenModelOptions extends HubOptions {
 }
 
 /**
- * Opens a model: a model folder, the folder of a training run with one in `model/`, or, where there is no folder of this
- * name, `org/name` or `org/name@revision` of the Hugging Face hub, which is fetched into its cache (see `hubModel`).
+ * Opens a model: a model folder, a GGUF file or a folder with one, the folder of a training run with one in `model/`, or,
+ * where there is nothing of this name, `org/name` or `org/name@revision` of the Hugging Face hub, which is fetched into its
+ * cache (see `hubModel`).
  *
  * @throws QkvError `io` where there is none, and what `hubModel` and `loadPretrained` throw.
  */
 export async function openModel(path: string, options: OpenModelOptions = {}): Promise<Pretrained> {
+  if (path.endsWith('.gguf') && statSync(path, { throwIfNoEntry: false })?.isFile()) {
+    return loadPretrained(nodeStorage(dirname(path)), { gguf: basename(path) });
+  }
   return loadPretrained(nodeStorage(await modelFolder(path, options)));
 }
 
@@ -44,8 +49,10 @@ export async function modelFolder(path: string, options: OpenModelOptions = {}):
     throw new QkvError('usage', { where: `model ${path}`, got: `a folder, with revision ${JSON.stringify(revision)}` });
   }
   if (!statSync(path).isDirectory()) {
-    throw new QkvError('io', { where: `model ${path}`, got: 'a file', expected: 'the folder that the model is in' });
+    const expected = 'the folder that the model is in, or a .gguf file';
+    throw new QkvError('io', { where: `model ${path}`, got: 'a file', expected });
   }
+  if (onlyGguf(readdirSync(path)) !== undefined) return path;
   const inner = join(path, 'model');
   const folder = existsSync(join(path, 'config.json')) || !existsSync(inner) ? path : inner;
   const missing = [

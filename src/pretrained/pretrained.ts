@@ -8,9 +8,10 @@ import type { HeadName } from '../models/encoderHead.ts';
 import type { Model } from '../models/model.ts';
 import { parseModel } from '../models/registry.ts';
 import { ParameterArena } from '../nn/parameterArena.ts';
-import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { loadTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
-import { openTokenizer } from './openTokenizer.ts';
+import { type GgufModel, onlyGguf, openGgufModel } from './openGgufModel.ts';
+import { tokenizerSource } from './tokenizerSource.ts';
 
 /** A model folder in memory: what runs, what it was trained to, and how text becomes ids. */
 export interface Pretrained {
@@ -19,37 +20,53 @@ export interface Pretrained {
   readonly arena: ParameterArena;
   /** Absent where the folder has none. */
   readonly tokenizer: Tokenizer | undefined;
+  /** What `tokenizer_config.json` holds, or would hold. */
+  readonly tokenizerConfig: JsonObject | undefined;
   readonly generationConfig: JsonObject | undefined;
   /** Keys of the checkpoint that the model does not need, with the reason. */
   readonly ignored: StrictLoad['ignored'];
 }
 
+export interface LoadOptions {
+  /** Of an encoder, in place of the one that config.json names. */
+  readonly head?: HeadName;
+  /** The GGUF file that holds the model; by default that of a folder with one such file and no config.json. */
+  readonly gguf?: string;
+}
+
 /**
- * Opens a model folder of a known family: every key of the checkpoint is used or ignored for a reason, every parameter
- * filled. The weights are read straight into the arena. `head` of an encoder: in place of the one that config.json names.
+ * Opens a model folder of a known family, or a GGUF file: every key of the checkpoint is used or ignored for a reason, every
+ * parameter filled. The weights are read straight into the arena.
  *
  * @throws QkvError `config`, `checkpoint`, `tokenizer` or `io`
  */
-export async function loadPretrained(
-  storage: Storage,
-  { head }: { readonly head?: HeadName } = {},
-): Promise<Pretrained> {
-  const checkpoint = await openCheckpoint(storage);
+export async function loadPretrained(storage: Storage, { head, gguf }: LoadOptions = {}): Promise<Pretrained> {
+  const file = gguf ?? onlyGguf(await storage.list());
+  const opened = file === undefined ? await openFolder(storage) : await openGgufModel(storage, file);
+  const { checkpoint, tokenizer } = opened;
   const stored = new Set(checkpoint.tensors.keys());
-  const model = parseModel(checkpoint.config, `${storage.location}/config.json`, stored, head);
+  const model = parseModel(checkpoint.config, file ?? `${storage.location}/config.json`, stored, head);
   const arena = new ParameterArena(declarationsOf(model));
-  const ignored = await loadStrictInto(model.keyMap, checkpoint.tensors, arena.placements, (path, values) => {
-    (arena.tensors[path]!.data as Float32Array).set(values);
-  });
-  const tokenizer = await openTokenizer(storage, checkpoint.config);
+  const ignored = await loadStrictInto(
+    model.keyMap,
+    checkpoint.tensors,
+    arena.placements,
+    (path) => arena.tensors[path]!.data as Float32Array,
+  );
   return {
-    location: storage.location,
+    location: checkpoint.location,
     model,
     arena,
-    tokenizer,
+    tokenizer: tokenizer && loadTokenizer(tokenizer.json, tokenizer.config),
+    tokenizerConfig: tokenizer?.config,
     generationConfig: checkpoint.generationConfig,
     ignored,
   };
+}
+
+async function openFolder(storage: Storage): Promise<GgufModel> {
+  const checkpoint = await openCheckpoint(storage);
+  return { checkpoint, tokenizer: await tokenizerSource(storage, checkpoint.config) };
 }
 
 export interface PretrainedToSave {
@@ -57,13 +74,18 @@ export interface PretrainedToSave {
   readonly arena: ParameterArena;
   readonly tokenizerFiles?: TokenizerFiles;
   readonly generationConfig?: JsonObject;
+  /** What the weights are rounded to; float32 by default. */
+  readonly dtype?: WeightType;
   readonly maxShardBytes?: number;
 }
+
+export type WeightType = keyof typeof storedTypes;
+const storedTypes = { float32: 'F32', float16: 'F16', bfloat16: 'BF16' } as const;
 
 /** Writes a model folder that `loadPretrained`, and Python's `from_pretrained` for its families, open. */
 export async function savePretrained(
   storage: Storage,
-  { model, arena, tokenizerFiles, generationConfig, maxShardBytes }: PretrainedToSave,
+  { model, arena, tokenizerFiles, generationConfig, dtype = 'float32', maxShardBytes }: PretrainedToSave,
 ): Promise<void> {
   const values = arena.placements.map(({ path, shape }) => ({
     path,
@@ -71,9 +93,11 @@ export async function savePretrained(
     data: arena.tensors[path]!.data as Float32Array,
   }));
   for (const [name, text] of Object.entries(tokenizerFiles ?? {})) await storage.writeAtomic(name, [encodeUtf8(text)]);
+  const { dtype: _, ...config } = model.config;
   await saveCheckpoint(storage, {
-    config: model.config,
-    tensors: toCheckpoint(model.keyMap, values),
+    // Python computes in the type that is named here; newer versions write it as dtype and read both
+    config: { ...config, torch_dtype: dtype },
+    tensors: toCheckpoint(model.keyMap, values, storedTypes[dtype]),
     ...(generationConfig && { generationConfig }),
     ...(maxShardBytes !== undefined && { maxShardBytes }),
   });

@@ -13,7 +13,8 @@ export interface SentencePieceModel {
   readonly removeExtraWhitespaces: boolean;
 }
 
-const pieceTypes: readonly (PieceType | undefined)[] = [
+/** By the number that stands for the type in a file. */
+export const pieceTypes: readonly (PieceType | undefined)[] = [
   undefined,
   'normal',
   'unknown',

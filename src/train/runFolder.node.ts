@@ -163,9 +163,12 @@ export class RunFolder implements AsyncDisposable {
   /** Fills the weights from a snapshot. */
   async loadWeights(snapshot: Storage, model: Model, arena: ParameterArena): Promise<void> {
     const tensors = await openSafetensors(snapshot, WEIGHTS);
-    await loadStrictInto(model.keyMap, tensors.tensors, arena.placements, (path, values) => {
-      (arena.tensors[path]!.data as Float32Array).set(values);
-    });
+    await loadStrictInto(
+      model.keyMap,
+      tensors.tensors,
+      arena.placements,
+      (path) => arena.tensors[path]!.data as Float32Array,
+    );
   }
 
   async loadMoments(snapshot: Storage, arena: ParameterArena, moments: SnapshotContents['moments']): Promise<void> {

@@ -83,6 +83,22 @@ describe('saving', () => {
     expect(JSON.parse(textOf(target, 'config.json'))).toEqual(config);
   });
 
+  it('writes fractions with a point, which Python demands', async () => {
+    const target = memoryStorage();
+    const config = {
+      encoder_layerdrop: 0,
+      layers: 6,
+      rope_scaling: { factor: 8 },
+      init_std: 0.02,
+      name: '"dropout": 1,',
+    };
+    await saveCheckpoint(target, { config, generationConfig: { temperature: 1, top_k: 50 }, tensors: [] });
+    const text = textOf(target, 'config.json');
+    expect(JSON.parse(text)).toEqual(config);
+    expect(text.match(/\S+\.0\b/g)).toEqual(['0.0', '8.0']);
+    expect(textOf(target, 'generation_config.json')).toBe('{\n  "temperature": 1.0,\n  "top_k": 50\n}\n');
+  });
+
   it('writes shards that hold the same, none above the limit', async () => {
     const [source, target] = [fixture('gpt2'), memoryStorage()];
     const tensors = await outgoing(source);

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { QkvError } from '../../src/base/errors.ts';
+import { sizeOf } from '../../src/base/tensor.ts';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { readHostTensor } from '../../src/checkpoint/safetensors.ts';
 import { openTorchPickle } from '../../src/checkpoint/torchPickle.ts';
@@ -34,6 +35,18 @@ describe.each(['zip.pt', 'legacy.pt', 'protocol4.pt'])('%s, written by PyTorch',
     }
     expect(await tensors.get('tied')!.read('bytes')).toEqual(await tensors.get('f32')!.read('bytes'));
     expect(tensors.get('u16')!.dtype).toBe('U16');
+  });
+
+  it('gives any part of a tensor, whatever its strides', async () => {
+    for (const [key, tensor] of await open(bytesOf(name))) {
+      const whole = await tensor.read('bytes');
+      const size = sizeOf(tensor.shape);
+      const width = whole.length / Math.max(1, size);
+      for (let start = 0; start < size; start++) {
+        const part = await tensor.read('bytes', start, size - (start % 2));
+        expect(part, key).toEqual(whole.slice(start * width, (size - (start % 2)) * width));
+      }
+    }
   });
 
   it('refuses every truncation', async () => {

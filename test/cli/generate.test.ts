@@ -2,7 +2,7 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Models, makeModels } from './models.ts';
-import { qkv } from './qkv.ts';
+import { qkv, root } from './qkv.ts';
 
 let models: Models;
 beforeAll(() => {
@@ -18,6 +18,12 @@ interface Generated {
 }
 
 describe('qkv generate', () => {
+  it('tells the documented story of a trained model', async () => {
+    const run = await qkv(['generate', 'fixtures/models/stories260K', '', '--max-new-tokens', '256']);
+    expect(run).toMatchObject({ code: 0, stderr: '' });
+    expect(run.stdout).toBe(readFileSync(join(root, 'fixtures/models/stories260K.txt'), 'utf8'));
+  });
+
   it('streams what JSON gives at once', async () => {
     const args = ['generate', models.gpt2, 'The dog', '--temperature', '1', '--seed', '5', '--max-new-tokens', '12'];
     const [streamed, json, piped] = await Promise.all([

@@ -4,11 +4,16 @@ import type { Storage } from '../checkpoint/storage.ts';
 import { decodeUtf8 } from '../checkpoint/utf8.ts';
 import { type SentencePieceOptions, sentencePieceJson } from '../tokenizer/sentencePieceJson.ts';
 import { parseSentencePieceModel } from '../tokenizer/sentencePieceModel.ts';
-import { loadTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
 import { byteLevelBpeJson, roleToken, wordPieceJson } from '../tokenizer/vocabularyJson.ts';
 
 const sentencePieceFiles = ['spiece.model', 'tokenizer.model', 'sentencepiece.bpe.model'];
 const maxFileBytes = 200_000_000;
+
+/** The objects that `tokenizer.json` and `tokenizer_config.json` hold, or would hold. */
+export interface TokenizerSource {
+  readonly json: unknown;
+  readonly config: JsonObject;
+}
 
 /**
  * The tokenizer of a model folder: `tokenizer.json` or, where there is none, what `vocab.txt` (BERT), `vocab.json` with
@@ -17,19 +22,19 @@ const maxFileBytes = 200_000_000;
  *
  * @throws QkvError `tokenizer` or `io`
  */
-export async function openTokenizer(storage: Storage, modelConfig: JsonObject): Promise<Tokenizer | undefined> {
+export async function tokenizerSource(storage: Storage, modelConfig: JsonObject): Promise<TokenizerSource | undefined> {
   const names = await storage.list();
   const config = names.includes('tokenizer_config.json') ? await readObject(storage, 'tokenizer_config.json') : {};
-  if (names.includes('tokenizer.json')) return loadTokenizer(await readJson(storage, 'tokenizer.json'), config);
+  if (names.includes('tokenizer.json')) return { json: await readJson(storage, 'tokenizer.json'), config };
   if (names.includes('vocab.txt')) {
     const roles = { unk_token: '[UNK]', pad_token: '[PAD]' };
-    return loadTokenizer(wordPieceJson(await readText(storage, 'vocab.txt'), config), withRoles(config, roles));
+    return { json: wordPieceJson(await readText(storage, 'vocab.txt'), config), config: withRoles(config, roles) };
   }
   if (names.includes('vocab.json') && names.includes('merges.txt')) {
     const [vocab, merges] = [await readJson(storage, 'vocab.json'), await readText(storage, 'merges.txt')];
     const json = byteLevelBpeJson(vocab, merges, config);
     const roles = json['post_processor'] === json['pre_tokenizer'] ? gpt2Roles : robertaRoles;
-    return loadTokenizer(json, withRoles(config, roles));
+    return { json, config: withRoles(config, roles) };
   }
   const file = sentencePieceFiles.find((name) => names.includes(name));
   if (file === undefined) return undefined;
@@ -37,7 +42,7 @@ export async function openTokenizer(storage: Storage, modelConfig: JsonObject): 
   const texts = new Set(model.pieces.map(({ text }) => text));
   const family = familyOf(modelConfig, config);
   const { roles, ...options } = family(config, texts);
-  return loadTokenizer(sentencePieceJson(model, options), withRoles(config, roles));
+  return { json: sentencePieceJson(model, options), config: withRoles(config, roles) };
 }
 
 type Roles = Readonly<Record<string, string>>;
