@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { Interrupted } from './errors.ts';
+import { interruptSignal } from './interrupt.ts';
 import { packageVersion } from './packageRoot.ts';
 
 export function exportCommand(): Command {
@@ -27,7 +29,11 @@ async function run(path: string, out: string, { json = false }: { json?: boolean
   await requireEmpty(out);
   const { openModel } = await import('../../src/pretrained/openModel.node.ts');
   const pretrained = await openModel(path);
-  const { models, task, obstacle } = await exportFolder(pretrained, out, { version: packageVersion() });
+  const signal = interruptSignal();
+  const exporting = exportFolder(pretrained, out, { version: packageVersion(), signal });
+  const { models, task, obstacle } = await exporting.catch((error: unknown) => {
+    throw signal.aborted ? new Interrupted() : error;
+  });
   if (json) {
     const facts = { model: path, out, family: pretrained.model.family, parameters: pretrained.arena.size, models };
     process.stdout.write(`${JSON.stringify({ ...facts, transformersJs: { task, obstacle } })}\n`);

@@ -19,6 +19,7 @@ export interface ExportOptions {
   readonly version?: string;
   /** Weights beyond this go to a file beside the model; by default what ONNX's format cannot hold, 2 GiB. */
   readonly maxInlineBytes?: number;
+  readonly signal?: AbortSignal;
 }
 
 export interface Exported {
@@ -44,12 +45,12 @@ const companions = [
  * `onnx/*.onnx` (see `exportGraphs`), `config.json`, the tokenizer, and what else stands beside the model. The folder must be
  * new or empty; it is there as a whole or not at all.
  *
- * @throws QkvError `io`
+ * @throws QkvError `io`, also where the signal is aborted
  */
 export async function exportFolder(
   pretrained: Pretrained,
   folder: string,
-  { version, maxInlineBytes }: ExportOptions = {},
+  { version, maxInlineBytes, signal }: ExportOptions = {},
 ): Promise<Exported> {
   await requireEmpty(folder);
   const { model, arena, tokenizer, generationConfig, location } = pretrained;
@@ -63,7 +64,7 @@ export async function exportFolder(
       const files = modelFiles(builder, `${stem}.onnx`, { ...(version !== undefined && { version }) }, maxInlineBytes);
       if (files.length > 1) external.push(files[0]!.name);
       for (const { name, chunks } of files) {
-        await onnx.writeAtomic(name, chunks);
+        await onnx.writeAtomic(name, untilAborted(chunks, signal));
         models[`onnx/${name}`] = await onnx.size(name);
       }
     }
@@ -80,6 +81,13 @@ export async function exportFolder(
   const task = pipelineTask(model);
   if (task === undefined) return { models, obstacle: 'it has no class for such a model' };
   return { models, ...(tokenizer ? { task } : { obstacle: 'the model has no tokenizer' }) };
+}
+
+function* untilAborted(chunks: Iterable<Uint8Array>, signal: AbortSignal | undefined): Generator<Uint8Array> {
+  for (const chunk of chunks) {
+    signal?.throwIfAborted();
+    yield chunk;
+  }
 }
 
 /** @throws QkvError `io` where the folder has something in it */
@@ -101,7 +109,8 @@ export async function copyCompanions(from: Storage, to: Storage): Promise<void> 
   for (const name of companions) if (names.includes(name)) await copy(from, to, name);
   // sentence-transformers keeps the settings of each further module in a folder of its own
   const modules = names.includes('modules.json') ? await readJson(from, 'modules.json') : [];
-  for (const { path } of Object.values(modules) as { path?: unknown }[]) {
+  for (const module of Object.values(modules) as ({ path?: unknown } | null)[]) {
+    const path = module?.path;
     if (typeof path !== 'string' || !/^[\w-]+$/.test(path)) continue;
     const [inner, copied] = [from, to].map(({ location }) => nodeStorage(join(location, path))) as [Storage, Storage];
     for (const name of existsSync(inner.location) ? await inner.list() : []) await copy(inner, copied, name);
@@ -149,7 +158,12 @@ async function readAll(from: Storage, name: string): Promise<Uint8Array> {
 }
 
 async function readJson(from: Storage, name: string): Promise<JsonObject> {
-  return JSON.parse(decodeUtf8(await readAll(from, name))) as JsonObject;
+  try {
+    return Object(JSON.parse(decodeUtf8(await readAll(from, name)))) as JsonObject;
+  } catch (cause) {
+    if (cause instanceof QkvError) throw cause;
+    throw new QkvError('io', { where: `${from.location}/${name}`, got: String(cause), expected: 'JSON', cause });
+  }
 }
 
 async function writeJson(to: Storage, name: string, value: JsonObject): Promise<void> {

@@ -15,8 +15,9 @@ export interface OpenModelOptions extends HubOptions {
 }
 
 /**
- * Opens a model: a model folder, a GGUF file or a folder with one, the folder of a training run with a model in `model/`, or, where there is no folder of this
- * name, `org/name` or `org/name@revision` of the Hugging Face hub, which is fetched into its cache (see `hubModel`).
+ * Opens a model: a model folder, a GGUF file or a folder with one, the folder of a training run with one in `model/`, or,
+ * where there is nothing of this name, `org/name` or `org/name@revision` of the Hugging Face hub, which is fetched into its
+ * cache (see `hubModel`).
  *
  * @throws QkvError `io` where there is none, and what `hubModel` and `loadPretrained` throw.
  */
