@@ -1,5 +1,7 @@
 import { QkvError } from '../base/errors.ts';
 
+const maxLayers = 4096;
+
 /**
  * Reads a `config.json` field by field. A field of the wrong type, an impossible value and a value that would change the
  * mathematics but is not supported are errors that name it; fields that nobody asks for do not change the mathematics.
@@ -33,6 +35,16 @@ export class ConfigReader {
       otherwise,
       `a whole number from ${min} on`,
       (value) => Number.isSafeInteger(value) && (value as number) >= min,
+    );
+  }
+
+  /** A number of layers, which are built one by one: bounded, so that a damaged file cannot ask for billions. */
+  layers(name: string, otherwise?: number): number {
+    return this.#read(
+      name,
+      otherwise,
+      `a whole number from 1 to ${maxLayers}`,
+      (value) => Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= maxLayers,
     );
   }
 

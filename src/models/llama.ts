@@ -140,7 +140,7 @@ export function parseLlama(json: unknown, file = 'config.json'): CausalModel {
   const config: LlamaConfig = {
     vocabSize: read.int('vocab_size', { otherwise: 32000 }),
     width,
-    layers: read.int('num_hidden_layers', { otherwise: 32 }),
+    layers: read.layers('num_hidden_layers', 32),
     heads,
     keyValueHeads,
     headSize,

@@ -4,6 +4,9 @@ import { float32, type HostTensor } from '../base/tensor.ts';
 /** Where the sines and cosines of a position stand: in turn, as in the paper, or all sines first, as in Marian. */
 export type SinusoidLayout = 'interleaved' | 'split';
 
+/** They are computed whatever the checkpoint holds: a damaged config must not ask for any amount of memory. */
+const maxElements = 2 ** 28;
+
 /**
  * PE(pos, 2i) = sin(pos / 10000^(2i/width)), PE(pos, 2i+1) = cos(the same): [count, width]
  * (Vaswani et al. 2017, section 3.5). Computed in float64.
@@ -11,6 +14,10 @@ export type SinusoidLayout = 'interleaved' | 'split';
 export function sinusoidalPositions(count: number, width: number, layout: SinusoidLayout): HostTensor {
   if (width % 2 !== 0) {
     throw new QkvError('config', { where: 'sinusoidal positions', got: `width ${width}`, expected: 'an even width' });
+  }
+  if (count * width > maxElements) {
+    const got = `${count} positions of width ${width}`;
+    throw new QkvError('config', { where: 'sinusoidal positions', got, expected: `at most ${maxElements} numbers` });
   }
   const data = new Float32Array(count * width);
   const half = width / 2;

@@ -46,17 +46,20 @@ export async function loadPretrained(storage: Storage, { head, gguf }: LoadOptio
   const { checkpoint, tokenizer } = opened;
   const stored = new Set(checkpoint.tensors.keys());
   const model = parseModel(checkpoint.config, file ?? `${storage.location}/config.json`, stored, head);
-  const arena = new ParameterArena(declarationsOf(model));
+  const declarations = declarationsOf(model);
+  // made when the shapes have been compared, so that a config that lies cannot ask for more than the file holds
+  let made: ParameterArena | undefined;
+  const arenaOf = (): ParameterArena => (made ??= new ParameterArena(declarations));
   const ignored = await loadStrictInto(
     model.keyMap,
     checkpoint.tensors,
-    arena.placements,
-    (path) => arena.tensors[path]!.data as Float32Array,
+    declarations,
+    (path) => arenaOf().tensors[path]!.data as Float32Array,
   );
   return {
     location: checkpoint.location,
     model,
-    arena,
+    arena: arenaOf(),
     tokenizer: tokenizer && loadTokenizer(tokenizer.json, tokenizer.config),
     tokenizerConfig: tokenizer?.config,
     generationConfig: checkpoint.generationConfig,

@@ -12,7 +12,7 @@ export interface FuzzedParser {
 }
 
 /** Changes a binary file in 1 to 4 places: bits, bytes, whole numbers, its length, a part repeated. */
-function mutate(original: Uint8Array, random: (below: number) => number): Uint8Array {
+export function mutate(original: Uint8Array, random: (below: number) => number): Uint8Array {
   let bytes = original.slice();
   for (let edits = 1 + random(4); edits > 0 && bytes.length > 0; edits--) {
     const at = random(bytes.length);
