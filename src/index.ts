@@ -94,13 +94,6 @@ export { logSoftmax, softmax } from './ops/softmax.ts';
 export { topIndices, topValues } from './ops/topK.ts';
 export { type Continuation, continueText } from './pretrained/continueText.ts';
 export { forMode, generationDefaults } from './pretrained/generationDefaults.ts';
-export {
-  type Measured,
-  type MeasuredLoss,
-  type MeasureOptions,
-  pairLoss,
-  textLoss,
-} from './pretrained/measureLoss.ts';
 export { loadPretrained, type Pretrained, type PretrainedToSave, savePretrained } from './pretrained/pretrained.ts';
 export { type TranslateOptions, type Translation, translate } from './pretrained/translate.ts';
 export { formatRecipe } from './recipe/formatRecipe.ts';
@@ -121,6 +114,13 @@ export {
 export { type SpecialTokenRoles, type TokenizerFiles, tokenizerFiles } from './tokenizer/tokenizerFiles.ts';
 export { type TrainBpeOptions, trainBpe } from './tokenizer/trainBpe.ts';
 export type { MetricsLine, TrainingEvent } from './train/events.ts';
+export {
+  type Measured,
+  type MeasuredLoss,
+  type MeasureOptions,
+  pairLoss,
+  textLoss,
+} from './train/measureLoss.ts';
 export { type LossOptions, type TracedLoss, traceLoss } from './train/objectives.ts';
 export type { OptimizerConfig } from './train/optimizer.ts';
 export { learningRate, type Schedule } from './train/schedule.ts';

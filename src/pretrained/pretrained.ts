@@ -1,4 +1,4 @@
-import { type JsonObject, openCheckpoint, saveCheckpoint } from '../checkpoint/checkpoint.ts';
+import { type Checkpoint, type JsonObject, openCheckpoint, saveCheckpoint } from '../checkpoint/checkpoint.ts';
 import { loadStrictInto, type StrictLoad } from '../checkpoint/loadStrict.ts';
 import type { Storage } from '../checkpoint/storage.ts';
 import { toCheckpoint } from '../checkpoint/toCheckpoint.ts';
@@ -41,18 +41,11 @@ export interface LoadOptions {
  * @throws QkvError `config`, `checkpoint`, `tokenizer` or `io`
  */
 export async function loadPretrained(storage: Storage, { head, gguf }: LoadOptions = {}): Promise<Pretrained> {
-  const file = gguf ?? onlyGguf(await storage.list());
-  const opened = file === undefined ? await openFolder(storage) : await openGgufModel(storage, file);
-  const { checkpoint, tokenizer } = opened;
+  const { checkpoint, tokenizer } = await openParts(storage, gguf);
   const stored = new Set(checkpoint.tensors.keys());
-  const model = parseModel(checkpoint.config, file ?? `${storage.location}/config.json`, stored, head);
+  const model = parseModel(checkpoint.config, `${checkpoint.location}/config.json`, stored, head);
   const arena = new ParameterArena(declarationsOf(model));
-  const ignored = await loadStrictInto(
-    model.keyMap,
-    checkpoint.tensors,
-    arena.placements,
-    (path) => arena.tensors[path]!.data as Float32Array,
-  );
+  const ignored = await fillArena(model, checkpoint, arena);
   return {
     location: checkpoint.location,
     model,
@@ -64,7 +57,20 @@ export async function loadPretrained(storage: Storage, { head, gguf }: LoadOptio
   };
 }
 
-async function openFolder(storage: Storage): Promise<GgufModel> {
+/** Reads a model's weights into its arena; gives the keys that it does not need. @throws QkvError `checkpoint` */
+export function fillArena(
+  model: Model,
+  { tensors }: Checkpoint,
+  arena: ParameterArena,
+): Promise<StrictLoad['ignored']> {
+  const targetOf = (path: string): Float32Array => arena.tensors[path]!.data as Float32Array;
+  return loadStrictInto(model.keyMap, tensors, arena.placements, targetOf);
+}
+
+/** What there is of a model before its weights are read. */
+export async function openParts(storage: Storage, gguf?: string): Promise<GgufModel> {
+  const file = gguf ?? onlyGguf(await storage.list());
+  if (file !== undefined) return openGgufModel(storage, file);
   const checkpoint = await openCheckpoint(storage);
   return { checkpoint, tokenizer: await tokenizerSource(storage, checkpoint.config) };
 }
