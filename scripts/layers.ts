@@ -37,6 +37,7 @@ const MAY_IMPORT: { readonly [folder: string]: readonly string[] } = {
   pretrained: [...TOP, 'generate', 'train'], // a model with its tokenizer: from text to text
   train: [...TOP, 'generate'], // validation translates
   generate: TOP,
+  check: [...TOP, 'generate', 'train', 'pretrained'],
   inspect: TOP,
   ...Object.fromEntries(SIDE.map((folder) => [folder, ['base']])),
 };
