@@ -28,6 +28,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'measure a model: BLEU, chrF, loss, perplexity',
     load: async () => (await import('./eval.ts')).evalCommand(),
   },
+  check: {
+    summary: "prove that a model gives the reference's numbers",
+    load: async () => (await import('./check.ts')).checkCommand(),
+  },
   tokenizer: {
     summary: 'train a tokenizer, encode and decode with one',
     load: async () => (await import('./tokenizer.ts')).tokenizerCommand(),

@@ -1,3 +1,4 @@
+import type { StorageDType } from '../base/tensor.ts';
 import { type JsonObject, openCheckpoint, saveCheckpoint } from '../checkpoint/checkpoint.ts';
 import { loadStrictInto, type StrictLoad } from '../checkpoint/loadStrict.ts';
 import type { Storage } from '../checkpoint/storage.ts';
@@ -22,6 +23,8 @@ export interface Pretrained {
   readonly generationConfig: JsonObject | undefined;
   /** Keys of the checkpoint that the model does not need, with the reason. */
   readonly ignored: StrictLoad['ignored'];
+  /** The number of the checkpoint's tensors of each stored type. */
+  readonly storedAs: Readonly<Partial<Record<StorageDType, number>>>;
 }
 
 /**
@@ -49,7 +52,14 @@ export async function loadPretrained(
     tokenizer,
     generationConfig: checkpoint.generationConfig,
     ignored,
+    storedAs: countTypes(checkpoint.tensors.values()),
   };
+}
+
+function countTypes(tensors: Iterable<{ readonly dtype: StorageDType }>): Pretrained['storedAs'] {
+  const counts: Partial<Record<StorageDType, number>> = {};
+  for (const { dtype } of tensors) counts[dtype] = (counts[dtype] ?? 0) + 1;
+  return counts;
 }
 
 export interface PretrainedToSave {
