@@ -12,7 +12,7 @@ import type { Pretrained } from '../pretrained/pretrained.ts';
 import { feedLeaves } from '../runtime/checkFeeds.ts';
 import type { Runtime, Tensors } from '../runtime/runtime.ts';
 import { traceHead } from '../train/objectives.ts';
-import { type Comparison, compareTensors } from './comparison.ts';
+import { type Comparison, compareTensors, maxAbs } from './comparison.ts';
 import { makeSample, padded, type Sample } from './sample.ts';
 
 export interface SelfCheckOptions {
@@ -41,32 +41,34 @@ export async function selfCheck(
 ): Promise<SelfCheck> {
   const sample = makeSample(model, tokenizer);
   const on = { model, parameters: arena.tensors, runtime };
+  using alone = await compile(on, wholePass(model, false));
+  using together = await compile(on, wholePass(model, true));
   const notes: string[] = [];
   const worst = (check: string, pairs: Pairs): Comparison[] =>
     Object.entries(pairs).map(([output, list]) => {
       const kind = /logits$/i.test(output) ? 'logits' : 'hidden states';
+      // by the largest of all rows: one number of a row alone may be next to 0
+      const scale = Math.max(...list.map(([, expected]) => maxAbs(expected.data)));
       const all = list.map(([own, expected]) =>
-        compareTensors({ name: `${check}: ${output}`, kind, limit: tolerance }, own, expected),
+        compareTensors({ name: `${check}: ${output}`, kind, limit: tolerance }, own, expected, { scale }),
       );
       return all.reduce((a, b) => (b.ratio > a.ratio ? b : a));
     });
 
   const comparisons: Comparison[] = [];
   if (model.kind !== 'encoder') {
-    comparisons.push(...worst('cached = uncached', await cachedAndNot({ ...on, model }, sample)));
+    comparisons.push(...worst('cached = uncached', await cachedAndNot({ ...on, model }, sample, alone)));
   }
   const alike = cutTo(sample, Math.min(...[...sample.rows, ...sample.targets].map((row) => row.length)));
-  comparisons.push(...worst('batch = singles', await batchAndSingles(on, alike, false)));
-  comparisons.push(...worst('padded = not padded', await batchAndSingles(on, sample, true)));
+  comparisons.push(...worst('batch = singles', await batchAndSingles(on, alike, { alone, together: alone })));
+  comparisons.push(...worst('padded = not padded', await batchAndSingles(on, sample, { alone, together, most: 3 })));
   if (reference) {
-    const part = affordable(model, sample);
+    const part = affordable(alone.graph, sample);
     if (part.note !== undefined) notes.push(part.note);
     if (part.graph) {
       const fed = feeds(model, part.sample);
-      const [own, expected] = [
-        await run(on, part.graph, fed),
-        await run({ ...on, runtime: reference }, part.graph, fed),
-      ];
+      const own = await (part.graph === alone.graph ? alone.run(fed) : runOnce(on, part.graph, fed));
+      const expected = await runOnce({ ...on, runtime: reference }, part.graph, fed);
       const pairs = Object.keys(expected).map((name) => [name, [[own[name]!, expected[name]!]]] as const);
       comparisons.push(...worst(`${runtime.name} = ${reference.name}`, Object.fromEntries(pairs)));
     }
@@ -138,27 +140,44 @@ function started(startId: number, targets: readonly (readonly number[])[]): numb
   return targets.map((target) => [startId, ...target]);
 }
 
-async function run({ runtime, parameters }: On, graph: Graph, inputs: Tensors): Promise<Tensors> {
-  using program = await runtime.compile(graph, { label: 'check' });
-  const given = Object.fromEntries(program.feeds.map((name) => [name, inputs[name] ?? parameters[name]!]));
-  const [outputs] = await runtime.run([{ program, feeds: given }]);
-  return outputs!;
+/** A graph, ready to run on the parameters. */
+interface Pass extends Disposable {
+  readonly graph: Graph;
+  run(inputs: Tensors): Promise<Tensors>;
 }
 
-/** Each row in the batch, where it is no padding, and each row alone. */
-async function batchAndSingles(on: On, sample: Sample, isPadded: boolean): Promise<Pairs> {
-  const { model } = on;
-  const alone = wholePass(model, false);
-  const together = isPadded ? wholePass(model, true) : alone;
+async function compile({ runtime, parameters }: On, graph: Graph): Promise<Pass> {
+  const program = await runtime.compile(graph, { label: 'check' });
+  return {
+    graph,
+    async run(inputs) {
+      const feeds = Object.fromEntries(program.feeds.map((name) => [name, inputs[name] ?? parameters[name]!]));
+      const [outputs] = await runtime.run([{ program, feeds }]);
+      return outputs!;
+    },
+    [Symbol.dispose]: () => program[Symbol.dispose](),
+  };
+}
+
+async function runOnce(on: On, graph: Graph, inputs: Tensors): Promise<Tensors> {
+  using pass = await compile(on, graph);
+  return await pass.run(inputs);
+}
+
+/** Each row in the batch, with at most so many positions of padding after the longest, and each row alone. */
+async function batchAndSingles(
+  { model }: On,
+  sample: Sample,
+  { alone, together, most = 0 }: { readonly alone: Pass; readonly together: Pass; readonly most?: number },
+): Promise<Pairs> {
   const written = model.kind === 'encoder-decoder' ? started(model.startId, sample.targets) : sample.rows;
   const longest = Math.max(...sample.rows.map((row) => row.length), ...written.map((row) => row.length));
-  const more = isPadded ? Math.min(3, model.maxLength - longest) : 0;
-  const batch = await run(on, together, feeds(model, sample, more));
+  const batch = await together.run(feeds(model, sample, Math.min(most, model.maxLength - longest)));
   const pairs: Record<string, [HostTensor, HostTensor][]> = {};
   for (const [i, row] of written.entries()) {
-    const own = await run(on, alone, feeds(model, single(sample, i)));
+    const own = await alone.run(feeds(model, single(sample, i)));
     for (const [name, tensor] of Object.entries(own)) {
-      const value = alone.outputs[name]!;
+      const value = alone.graph.outputs[name]!;
       const isOfTokens = value.shape.length > 1 && dimEquals(value.shape[1]!, symbol('T'));
       const all = batch[name]!;
       const start = model.kind === 'causal' ? all.shape[1]! - row.length : 0;
@@ -178,7 +197,7 @@ function slice({ shape, data }: HostTensor, i: number, part?: readonly [number, 
 }
 
 /** Scores of the next token: step by step with the cache, all rows together, and of each row at once without. */
-async function cachedAndNot(on: On<GenerativeModel>, sample: Sample): Promise<Pairs> {
+async function cachedAndNot(on: On<GenerativeModel>, sample: Sample, alone: Pass): Promise<Pairs> {
   const { model, runtime, parameters } = on;
   const { rows, targets } = sample;
   // of what continues a text the first half is read at once
@@ -196,10 +215,9 @@ async function cachedAndNot(on: On<GenerativeModel>, sample: Sample): Promise<Pa
     scores.push((await decoding.step(tokens, new Int32Array(tokens.length), wanted)).logits!.slice());
   }
   const width = model.vocabSize;
-  const graph = wholePass(model, false);
   const logits: [HostTensor, HostTensor][] = [];
   for (const i of texts.keys()) {
-    const whole = (await run(on, graph, feeds(model, single(sample, i))))['logits']!;
+    const whole = (await alone.run(feeds(model, single(sample, i))))['logits']!;
     const start = model.kind === 'causal' ? read[i]! - 1 : 0;
     const cached = float32(
       [1, scores.length, width],
@@ -216,10 +234,9 @@ const MAX_PARAMETERS = 250e6;
 
 /** As much of one whole pass as the reference can do: fewer tokens, then only the first layers. */
 function affordable(
-  model: Model,
+  whole: Graph,
   sample: Sample,
 ): { readonly graph?: Graph; readonly sample: Sample; readonly note?: string } {
-  const whole = wholePass(model, false);
   const cost = (graph: Graph): { perToken: number; parameters: number } => ({
     perToken: reachable(Object.values(graph.outputs))
       .filter(({ op }) => op === 'matmul')
