@@ -95,7 +95,7 @@ function single({ what, rows, targets }: Sample, i: number): Sample {
 }
 
 /** A whole pass: what the model's head gives, of an encoder also its last hidden state. */
-function wholePass(model: Model, isPadded: boolean): Graph {
+export function wholePass(model: Model, isPadded: boolean): Graph {
   const trace = new Trace();
   const { root } = trace;
   const [batch, length] = [symbol('B'), symbol('T')];
@@ -233,7 +233,7 @@ const MAX_PRODUCTS = 5e9;
 const MAX_PARAMETERS = 250e6;
 
 /** As much of one whole pass as the reference can do: fewer tokens, then only the first layers. */
-function affordable(
+export function affordable(
   whole: Graph,
   sample: Sample,
 ): { readonly graph?: Graph; readonly sample: Sample; readonly note?: string } {
