@@ -103,6 +103,7 @@ function reportText(report: CheckReport): string {
   const shown = comparisons.slice(0, Math.max(MOST_LINES, wrong.length));
   const width = Math.max(0, ...shown.map(({ name }) => name.length)) + 2;
   const rest = comparisons.length - shown.length;
+  const more = faults.length === 0 ? '' : `, and ${faults.length} more ${faults.length === 1 ? 'fault' : 'faults'}`;
   const lines = [
     ...descriptionLines(report),
     ...(self ? [fact('fed', self.sample), ...self.notes.map((note) => fact('note', note))] : []),
@@ -118,7 +119,7 @@ function reportText(report: CheckReport): string {
     '',
     isSound
       ? `All ${comparisons.length} comparisons are within the tolerance.`
-      : `${wrong.length} of ${comparisons.length} comparisons are beyond the tolerance${faults.length > 0 ? `, and ${faults.length} more faults` : ''}.`,
+      : `${wrong.length} of ${comparisons.length} comparisons are beyond the tolerance${more}.`,
   ];
   return `${lines.join('\n')}\n`;
 }

@@ -1,7 +1,7 @@
 import { symbol } from '../base/dim.ts';
 import { QkvError } from '../base/errors.ts';
 import { type HostTensor, int32, type StorageDType } from '../base/tensor.ts';
-import { compileKeyMap } from '../checkpoint/keyMap.ts';
+import { claimsOf, compileKeyMap } from '../checkpoint/keyMap.ts';
 import { tiedTo } from '../checkpoint/loadStrict.ts';
 import { readHostTensor, type StoredTensor } from '../checkpoint/safetensors.ts';
 import { toCheckpoint } from '../checkpoint/toCheckpoint.ts';
@@ -91,7 +91,7 @@ export async function checkAgainst(
     .filter(([name]) => !/^(input|output|grad|left)\./.test(name))
     .map(([name]) => ({ name, reason: 'a name that begins with none of input., output., grad., left.' }));
   const comparisons: Comparison[] = [];
-  let gradientsAbsent = [...(await inCheckpoint(model, arena, (path) => flat(arena.tensors[path]!))).keys()];
+  let gradientsAbsent = claimsOf(compileKeyMap(model.keyMap), arena.trained).map(({ key }) => key);
 
   if (outputs.size + grads.size > 0) {
     const batch = new Map(

@@ -55,10 +55,16 @@ export function describe({ location, model, arena, tokenizer, ignored, storedAs 
     storedAs,
     ignored,
     notFinite: claims
-      .filter(({ params }) => params.some(({ path }) => !arena.tensors[path]!.data.every(Number.isFinite)))
+      .filter(({ params }) => params.some(({ path }) => !areFinite(arena.tensors[path]!.data)))
       .map(({ key }) => key),
     tokenizer: tokenizer ? describeTokenizer(tokenizer, model) : null,
   };
+}
+
+/** A loop, since there may be thousands of millions of them. */
+function areFinite(data: ArrayLike<number>): boolean {
+  for (let i = 0; i < data.length; i++) if (!Number.isFinite(data[i])) return false;
+  return true;
 }
 
 function moduleOf(key: string): string {
