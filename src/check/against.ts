@@ -113,7 +113,13 @@ export async function checkAgainst(
       ...(withGradients && lossAndGradients(graph, arena).outputs),
       ...Object.fromEntries([...names.values()].map((name) => [name, graph.outputs[name] ?? graph.names.get(name)!])),
     };
-    const found = await runOnce(runtime, wanted, { ...lossInputs(model, batch), ...arena.tensors });
+    const found = await runOnce(runtime, wanted, { ...lossInputs(model, batch), ...arena.tensors }).catch((cause) => {
+      const longest = Math.max(...[...batch.values()].map(({ shape }) => shape.at(-1) ?? 0));
+      // with relative positions a longer text may well be read
+      if (longest <= model.maxLength) throw cause;
+      const expected = `at most ${model.maxLength}, the positions of the model`;
+      throw new QkvError('data', { where: 'inputs of the file', got: `${longest} tokens`, expected, cause });
+    });
     for (const [name, own] of names) {
       const expected = outputs.get(name)!;
       const limit = tolerance + expected.rounding;
@@ -149,8 +155,9 @@ function asInput(model: Model, name: string, tensor: HostTensor): HostTensor {
   const takesFloats = model.kind === 'encoder' && name === 'labels' && model.head.labels[0]?.dtype === 'float32';
   const { shape, data, dtype } = tensor;
   if (takesFloats) return { dtype: 'float32', shape, data: Float32Array.from(data) };
-  if (dtype === 'int32' || !data.every((value) => Number.isInteger(value))) return tensor;
-  return int32(shape, Int32Array.from(data));
+  if (dtype === 'int32') return tensor;
+  if (data.every((value) => Number.isInteger(value))) return int32(shape, Int32Array.from(data));
+  throw new QkvError('data', { where: `input.${name}`, got: 'numbers with fractions', expected: 'whole numbers' });
 }
 
 /** The loss of the batch and all that it is made of, or, of a model without a head, the pass alone. */

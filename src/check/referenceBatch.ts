@@ -36,7 +36,7 @@ export function inputNamesOf({ kind }: Pick<Model, 'kind'>): readonly string[] {
  * causal model, decoder inputs made of them for an encoder-decoder, and the scales of a mean over the batch's targets, or,
  * with `targetTokens`, none.
  *
- * @throws QkvError `data` for an argument that the model does not have, or without `input_ids`
+ * @throws QkvError `data` for an argument that the model does not have, for tokens that it does not know, or without `input_ids`
  */
 export function lossInputs(model: Model, batch: ReferenceBatch, targetTokens?: number): Record<string, HostTensor> {
   const names = inputNamesOf(model);
@@ -46,6 +46,10 @@ export function lossInputs(model: Model, batch: ReferenceBatch, targetTokens?: n
     throw new QkvError('data', { where: 'inputs', got, expected: `for a ${model.family} model: ${names.join(', ')}` });
   }
   needed(batch, 'input_ids', 'the tokens that the model reads');
+  const sourceSize = model.kind === 'encoder-decoder' ? model.sourceVocabSize : model.vocabSize;
+  checkIds(batch, 'input_ids', sourceSize);
+  checkIds(batch, 'decoder_input_ids', model.vocabSize);
+  if (model.kind !== 'encoder') checkIds(batch, 'labels', model.vocabSize);
   if (model.kind === 'encoder') return encoderInputs(model, batch, targetTokens === undefined);
   const mask = batch.get('attention_mask');
   const given = batch.get('labels');
@@ -67,6 +71,18 @@ function needed(batch: ReferenceBatch, name: string, expected: string): HostTens
     where: `input.${name}`,
     got: names.length === 0 ? 'no inputs' : `only ${names.join(', ')}`,
     expected,
+  });
+}
+
+/** Labels of −100 are none. @throws QkvError `data` */
+function checkIds(batch: ReferenceBatch, name: string, vocabSize: number): void {
+  const isWrong = (id: number): boolean => id >= vocabSize || (id < 0 && !(name === 'labels' && id === IGNORED));
+  const wrong = batch.get(name)?.data.find(isWrong);
+  if (wrong === undefined) return;
+  throw new QkvError('data', {
+    where: `input.${name}`,
+    got: `token ${wrong}`,
+    expected: `one from 0 to ${vocabSize - 1}`,
   });
 }
 

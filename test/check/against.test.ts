@@ -165,6 +165,24 @@ describe('against the reference', () => {
     tensors.set('input.position_ids', tensors.get('input.input_ids')!);
     const position = checkModel(runtime, model, { against: tensors });
     await expect(position).rejects.toMatchObject({ code: 'data', parts: { got: 'input.position_ids' } });
+    tensors.delete('input.position_ids');
+    const ids = tensors.get('input.input_ids')!;
+    for (const [value, got] of [
+      [99, 'token 99'],
+      [-1, 'token -1'],
+      [0.5, 'numbers with fractions'],
+    ] as const) {
+      const data = Float32Array.from(await ids.read('int32')).fill(value, 3, 4);
+      const strange = await stored([{ name: 'input.input_ids', dtype: 'F32', shape: ids.shape, data }]);
+      const check = checkModel(runtime, model, { against: new Map([...tensors, ...strange]) });
+      await expect(check).rejects.toMatchObject({ code: 'data', parts: { where: 'input.input_ids', got } });
+    }
+    const [shape, data] = [[1, 25], new Float32Array(25).fill(5)];
+    const long = await stored(
+      ['input.input_ids', 'output.logits'].map((name) => ({ name, dtype: 'F32', shape, data })),
+    );
+    const tooLong = checkModel(runtime, model, { against: long });
+    await expect(tooLong).rejects.toMatchObject({ code: 'data', parts: { got: '25 tokens' } });
     const nothing = checkModel(runtime, model, { against: new Map() });
     await expect(nothing).rejects.toMatchObject({ code: 'data', parts: { got: 'no tensors' } });
   });
