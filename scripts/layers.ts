@@ -38,6 +38,7 @@ const MAY_IMPORT: { readonly [folder: string]: readonly string[] } = {
   export: [...TOP, 'pretrained'],
   train: [...TOP, 'generate', 'pretrained'], // begins from what exists; validation translates
   generate: TOP,
+  check: [...TOP, 'generate', 'train', 'pretrained'],
   inspect: TOP,
   ...Object.fromEntries(SIDE.map((folder) => [folder, ['base']])),
 };

@@ -8,6 +8,8 @@ export { gradients } from './autodiff/gradients.ts';
 export { type Bindings, type Dim, type Shape, symbol } from './base/dim.ts';
 export { type ErrorCode, type ErrorParts, QkvError } from './base/errors.ts';
 export { bool, type DType, float32, type HostTensor, int32, scalar, type TensorData } from './base/tensor.ts';
+export { type CheckOptions, type CheckReport, checkModel } from './check/checkModel.ts';
+export type { Comparison } from './check/comparison.ts';
 export {
   type Checkpoint,
   type CheckpointToSave,

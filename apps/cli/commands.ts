@@ -36,6 +36,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'write a model as ONNX, for ONNX Runtime and transformers.js',
     load: async () => (await import('./export.ts')).exportCommand(),
   },
+  check: {
+    summary: "prove that a model gives the reference's numbers",
+    load: async () => (await import('./check.ts')).checkCommand(),
+  },
   tokenizer: {
     summary: 'train a tokenizer, encode and decode with one',
     load: async () => (await import('./tokenizer.ts')).tokenizerCommand(),

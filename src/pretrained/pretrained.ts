@@ -1,3 +1,4 @@
+import type { StorageDType } from '../base/tensor.ts';
 import { type Checkpoint, type JsonObject, openCheckpoint, saveCheckpoint } from '../checkpoint/checkpoint.ts';
 import { loadStrictInto, type StrictLoad } from '../checkpoint/loadStrict.ts';
 import type { Storage } from '../checkpoint/storage.ts';
@@ -25,6 +26,8 @@ export interface Pretrained {
   readonly generationConfig: JsonObject | undefined;
   /** Keys of the checkpoint that the model does not need, with the reason. */
   readonly ignored: StrictLoad['ignored'];
+  /** The number of the checkpoint's tensors of each stored type. */
+  readonly storedAs: Readonly<Partial<Record<StorageDType, number>>>;
 }
 
 export interface LoadOptions {
@@ -54,6 +57,7 @@ export async function loadPretrained(storage: Storage, { head, gguf }: LoadOptio
     tokenizerConfig: tokenizer?.config,
     generationConfig: checkpoint.generationConfig,
     ignored,
+    storedAs: countTypes(checkpoint.tensors.values()),
   };
 }
 
@@ -73,6 +77,12 @@ export async function openParts(storage: Storage, gguf?: string): Promise<GgufMo
   if (file !== undefined) return openGgufModel(storage, file);
   const checkpoint = await openCheckpoint(storage);
   return { checkpoint, tokenizer: await tokenizerSource(storage, checkpoint.config) };
+}
+
+function countTypes(tensors: Iterable<{ readonly dtype: StorageDType }>): Pretrained['storedAs'] {
+  const counts: Partial<Record<StorageDType, number>> = {};
+  for (const { dtype } of tensors) counts[dtype] = (counts[dtype] ?? 0) + 1;
+  return counts;
 }
 
 export interface PretrainedToSave {
