@@ -23,13 +23,13 @@ export async function openTokenizer(storage: Storage, modelConfig: JsonObject): 
   if (names.includes('tokenizer.json')) return loadTokenizer(await readJson(storage, 'tokenizer.json'), config);
   if (names.includes('vocab.txt')) {
     const roles = { unk_token: '[UNK]', pad_token: '[PAD]' };
-    return loadTokenizer(wordPieceJson(await readText(storage, 'vocab.txt'), config), withRoles(config, roles));
+    return loadWithRoles(wordPieceJson(await readText(storage, 'vocab.txt'), config), config, roles);
   }
   if (names.includes('vocab.json') && names.includes('merges.txt')) {
     const [vocab, merges] = [await readJson(storage, 'vocab.json'), await readText(storage, 'merges.txt')];
     const json = byteLevelBpeJson(vocab, merges, config);
     const roles = json['post_processor'] === json['pre_tokenizer'] ? gpt2Roles : robertaRoles;
-    return loadTokenizer(json, withRoles(config, roles));
+    return loadWithRoles(json, config, roles);
   }
   const file = sentencePieceFiles.find((name) => names.includes(name));
   if (file === undefined) return undefined;
@@ -37,7 +37,7 @@ export async function openTokenizer(storage: Storage, modelConfig: JsonObject): 
   const texts = new Set(model.pieces.map(({ text }) => text));
   const family = familyOf(modelConfig, config);
   const { roles, ...options } = family(config, texts);
-  return loadTokenizer(sentencePieceJson(model, options), withRoles(config, roles));
+  return loadWithRoles(sentencePieceJson(model, options), config, roles);
 }
 
 type Roles = Readonly<Record<string, string>>;
@@ -59,6 +59,7 @@ const families: Readonly<Record<string, Family>> = {
     ],
     // "9," is two tokens, as in the reference code for the model.
     avoid: (piece) => /\p{Nd},$/u.test(piece),
+    lstripped: roleToken(config, 'mask_token') ?? '[MASK]',
     roles: { bos_token: '[CLS]', eos_token: '[SEP]', pad_token: '<pad>', unk_token: '<unk>' },
   }),
   t5: (config, pieces) => {
@@ -97,9 +98,12 @@ function familyOf(modelConfig: JsonObject, config: JsonObject): Family {
   });
 }
 
-/** The usual tokens for the roles that `tokenizer_config.json` leaves open. */
-function withRoles(config: JsonObject, roles: Roles): JsonObject {
-  return { ...roles, ...Object.fromEntries(Object.entries(config).filter(([, value]) => value !== null)) };
+/** The usual tokens of the vocabulary for the roles that `tokenizer_config.json` leaves open. */
+function loadWithRoles(json: JsonObject, config: JsonObject, roles: Roles): Tokenizer {
+  const added = json['added_tokens'] as readonly { readonly content: string }[];
+  const usual = Object.entries(roles).filter(([, token]) => added.some(({ content }) => content === token));
+  const named = Object.entries(config).filter(([, value]) => value !== null);
+  return loadTokenizer(json, Object.fromEntries([...usual, ...named]));
 }
 
 async function readBytes(storage: Storage, name: string): Promise<Uint8Array> {

@@ -3,6 +3,7 @@ import { type BertNormalizerJson, bertNormalizer, bertWords, lowercaseEach } fro
 import { byteToChar } from './byteAlphabet.ts';
 import {
   type LibraryBpe,
+  type LibraryDecoder,
   type LibraryNormalizer,
   type LibraryPreTokenizer,
   type LibraryTokenizer,
@@ -12,7 +13,7 @@ import { pieceMerger } from './mergePiece.ts';
 import { precompiledNormalizer } from './precompiled.ts';
 import { gpt2Pattern, wordPattern, wordPatternSource } from './preTokenPatterns.ts';
 import { type UnigramModel, unigramEncoder } from './unigram.ts';
-import { utf8Encode } from './utf8.ts';
+import { utf8Decode, utf8Encode } from './utf8.ts';
 
 const cacheSize = 1 << 16;
 /** Longer pieces hardly come twice. */
@@ -25,6 +26,7 @@ const cachedLength = 256;
 export function amendLibrary(tokenizer: LibraryTokenizer, json: Readonly<Record<string, unknown>>): void {
   amendNormalizer(tokenizer.normalizer, json['normalizer'] as NormalizerJson);
   amendPreTokenizer(tokenizer.pre_tokenizer, json['pre_tokenizer'] as PreTokenizerJson);
+  amendDecoder(tokenizer.decoder);
   const model = tokenizer.model;
   // The library joins unknown tokens across pieces, where the reference does so within each.
   const fuses = model.fuse_unk;
@@ -78,6 +80,8 @@ function charSplitter(model: LibraryBpe): (piece: string) => string[] | null {
 interface NormalizerJson extends BertNormalizerJson {
   readonly normalizers?: readonly NormalizerJson[]; // of Sequence
   readonly precompiled_charsmap?: unknown; // of Precompiled
+  readonly strip_left?: boolean; // of Strip
+  readonly strip_right?: boolean;
 }
 
 /** `instanceof`, for classes that the types here do not tell apart. */
@@ -100,6 +104,10 @@ function amendNormalizer(part: LibraryNormalizer | null, json: NormalizerJson): 
     part.normalize = (text) => (text === '' ? '' : prepend(text)); // what is empty stays so
   } else if (isA(part, library.LowercaseNormalizer)) {
     part.normalize = lowercaseEach;
+  } else if (isA(part, library.StripNormalizer)) {
+    const ends = `${json.strip_left ? '^\\p{White_Space}+' : '$.'}|${json.strip_right ? '\\p{White_Space}+$' : '$.'}`;
+    const pattern = new RegExp(ends, 'gu'); // trim() has another idea of white space
+    part.normalize = (text) => text.replace(pattern, '');
   }
 }
 
@@ -134,6 +142,12 @@ function amendPreTokenizer(part: LibraryPreTokenizer | null, json: PreTokenizerJ
   } else if (part instanceof library.SplitPreTokenizer && part.config.pattern?.Regex === wordPatternSource) {
     part.pre_tokenize_text = (text) => text.match(wordPattern) ?? []; // the library looks for gaps; there are none
   }
+}
+
+/** A byte order mark is a character of the text. */
+function amendDecoder(part: LibraryDecoder | null): void {
+  if (part instanceof library.ByteFallbackDecoder) part.text_decoder = { decode: utf8Decode };
+  for (const inner of part?.decoders ?? []) amendDecoder(inner);
 }
 
 function cached<T>(compute: (piece: string) => T): (piece: string) => T {

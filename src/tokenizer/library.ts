@@ -8,6 +8,7 @@ export interface LibraryTokenizer {
   readonly normalizer: LibraryNormalizer | null;
   readonly pre_tokenizer: LibraryPreTokenizer | null;
   readonly model: LibraryModel;
+  readonly decoder: LibraryDecoder | null;
   readonly post_processor: {
     post_process(tokens: readonly string[], pair: null, addSpecialTokens: boolean): { readonly tokens: string[] };
   } | null;
@@ -22,6 +23,14 @@ export interface LibraryNormalizer {
 
 export interface LibrarySequenceNormalizer extends LibraryNormalizer {
   readonly normalizers: readonly (LibraryNormalizer | null)[];
+}
+
+export interface LibraryDecoder {
+  readonly decoders?: readonly (LibraryDecoder | null)[]; // of Sequence
+}
+
+export interface LibraryByteFallback extends LibraryDecoder {
+  text_decoder: { decode(bytes: Uint8Array): string };
 }
 
 export interface LibraryModel {
@@ -79,4 +88,6 @@ export const library = tokenizers as unknown as {
   readonly BertNormalizer: Class<LibraryNormalizer>;
   readonly PrependNormalizer: Class<LibraryNormalizer>;
   readonly LowercaseNormalizer: Class<LibraryNormalizer>;
+  readonly StripNormalizer: Class<LibraryNormalizer>;
+  readonly ByteFallbackDecoder: Class<LibraryByteFallback>;
 };

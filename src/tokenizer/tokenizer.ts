@@ -1,7 +1,7 @@
 import { QkvError } from '../base/errors.ts';
 import { amendLibrary } from './amendLibrary.ts';
+import { type CheckedTokenizerJson, checkTokenizerJson, isObject } from './checkTokenizerJson.ts';
 import { library as hf, type LibraryTokenizer } from './library.ts';
-import { refuseUnsupported } from './refuseUnsupported.ts';
 import { StreamDecoder } from './streamDecoder.ts';
 
 export interface Encoding {
@@ -46,10 +46,6 @@ export interface Tokenizer {
 
 type Json = Readonly<Record<string, unknown>>;
 
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 /**
  * Opens a tokenizer in Hugging Face's format: the parsed `tokenizer.json` and, for the roles of the special tokens, the
  * parsed `tokenizer_config.json`. As in `transformers`, the `truncation` and `padding` of `tokenizer.json` do not apply.
@@ -57,17 +53,12 @@ function isObject(value: unknown): value is Json {
  * @throws QkvError `tokenizer` for a file of another format and for settings that would be encoded otherwise than in Python.
  */
 export function loadTokenizer(json: unknown, config: unknown = {}): Tokenizer {
-  if (!isObject(json) || !isObject(json['model'])) {
-    throw new QkvError('tokenizer', { where: 'tokenizer.json', expected: 'an object with the key model' });
-  }
   if (!isObject(config)) {
     throw new QkvError('tokenizer', { where: 'tokenizer_config.json', got: typeof config, expected: 'an object' });
   }
-  const model = json['model'];
-  refuseUnsupported(json, model);
-  const addedTokens = (json['added_tokens'] ?? []) as readonly { id: number; content: string; special?: boolean }[];
-  const library = openLibrary(json, addedTokens, model, config);
-  amendLibrary(library, json);
+  const checked = checkTokenizerJson(json, config);
+  const { model, added_tokens: addedTokens } = checked;
+  const library = openLibrary(checked, config);
 
   const vocab = library.model.vocab;
   const tokenToId = (token: string): number | undefined => library.token_to_id(token);
@@ -99,26 +90,20 @@ export function loadTokenizer(json: unknown, config: unknown = {}): Tokenizer {
   };
 }
 
-function openLibrary(json: Json, addedTokens: readonly unknown[], model: Json, config: Json): LibraryTokenizer {
-  const parts = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null };
+function openLibrary(json: CheckedTokenizerJson, config: Json): LibraryTokenizer {
   try {
     // Of the second argument only what tokenizer.json cannot say; the rest would change the result against Python's.
-    return new hf.Tokenizer(
-      { ...parts, ...json, added_tokens: addedTokens },
-      {
-        unk_token: model['unk_token'],
-        eos_token: contentOf(config['eos_token']),
-        clean_up_tokenization_spaces: config['clean_up_tokenization_spaces'] === true,
-      },
-    );
-  } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
-    throw new QkvError('tokenizer', {
-      where: 'tokenizer.json',
-      got: message,
-      expected: 'a supported tokenizer',
-      cause,
+    const library = new hf.Tokenizer(json, {
+      unk_token: json.model['unk_token'],
+      eos_token: contentOf(config['eos_token']),
+      clean_up_tokenization_spaces: config['clean_up_tokenization_spaces'] === true,
     });
+    amendLibrary(library, json);
+    return library;
+  } catch (cause) {
+    if (cause instanceof QkvError) throw cause;
+    const got = cause instanceof Error ? cause.message : String(cause);
+    throw new QkvError('tokenizer', { where: 'tokenizer.json', got, expected: 'a supported tokenizer', cause });
   }
 }
 
