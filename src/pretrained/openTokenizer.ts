@@ -2,7 +2,7 @@ import { QkvError } from '../base/errors.ts';
 import type { JsonObject } from '../checkpoint/checkpoint.ts';
 import type { Storage } from '../checkpoint/storage.ts';
 import { decodeUtf8 } from '../checkpoint/utf8.ts';
-import { type SentencePieceOptions, sentencePieceJson } from '../tokenizer/sentencePieceJson.ts';
+import { type SentencePieceOptions, sentencePieceJson, withVocabulary } from '../tokenizer/sentencePieceJson.ts';
 import { parseSentencePieceModel } from '../tokenizer/sentencePieceModel.ts';
 import { loadTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
 import { byteLevelBpeJson, roleToken, wordPieceJson } from '../tokenizer/vocabularyJson.ts';
@@ -12,8 +12,8 @@ const maxFileBytes = 200_000_000;
 
 /**
  * The tokenizer of a model folder: `tokenizer.json` or, where there is none, what `vocab.txt` (BERT), `vocab.json` with
- * `merges.txt` (GPT-2, RoBERTa, BART) or a SentencePiece model (T5, ALBERT, Llama) say with `tokenizer_config.json`;
- * undefined where the folder has nothing of the kind. `modelConfig` is `config.json`: which tokens a family puts around a text.
+ * `merges.txt` (GPT-2, RoBERTa, BART), `source.spm` with `vocab.json` (Marian) or a SentencePiece model (T5, ALBERT, Llama) say
+ * with `tokenizer_config.json`; undefined where the folder has nothing of the kind. `modelConfig` is `config.json`: which tokens a family puts around a text.
  *
  * @throws QkvError `tokenizer` or `io`
  */
@@ -28,8 +28,22 @@ export async function openTokenizer(storage: Storage, modelConfig: JsonObject): 
   if (names.includes('vocab.json') && names.includes('merges.txt')) {
     const [vocab, merges] = [await readJson(storage, 'vocab.json'), await readText(storage, 'merges.txt')];
     const json = byteLevelBpeJson(vocab, merges, config);
-    const roles = json['post_processor'] === json['pre_tokenizer'] ? gpt2Roles : robertaRoles;
+    const roles = (json['post_processor'] as JsonObject)['type'] === 'ByteLevel' ? gpt2Roles : robertaRoles;
     return loadWithRoles(json, config, roles);
+  }
+  if (names.includes('source.spm') && names.includes('vocab.json')) {
+    if (config['separate_vocabs'] === true) {
+      const where = 'tokenizer_config.json: separate_vocabs';
+      throw new QkvError('tokenizer', { where, got: 'true', expected: 'false: one vocab.json for both languages' });
+    }
+    const source = parseSentencePieceModel(await readBytes(storage, 'source.spm'), `${storage.location}/source.spm`);
+    const model = withVocabulary(source, await readJson(storage, 'vocab.json'));
+    const roles = { eos_token: '</s>', pad_token: '<pad>', unk_token: '<unk>' };
+    return loadWithRoles(
+      sentencePieceJson(model, { after: [roleToken(config, 'eos_token') ?? '</s>'] }),
+      config,
+      roles,
+    );
   }
   const file = sentencePieceFiles.find((name) => names.includes(name));
   if (file === undefined) return undefined;

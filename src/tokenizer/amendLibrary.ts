@@ -2,9 +2,11 @@ import { QkvError } from '../base/errors.ts';
 import { type BertNormalizerJson, bertNormalizer, bertWords, lowercaseEach } from './bertNormalizer.ts';
 import { byteToChar } from './byteAlphabet.ts';
 import {
+  isA,
   type LibraryBpe,
   type LibraryDecoder,
   type LibraryNormalizer,
+  type LibraryPostProcessor,
   type LibraryPreTokenizer,
   type LibraryTokenizer,
   library,
@@ -27,6 +29,7 @@ export function amendLibrary(tokenizer: LibraryTokenizer, json: Readonly<Record<
   amendNormalizer(tokenizer.normalizer, json['normalizer'] as NormalizerJson);
   amendPreTokenizer(tokenizer.pre_tokenizer, json['pre_tokenizer'] as PreTokenizerJson);
   amendDecoder(tokenizer.decoder);
+  amendPostProcessor(tokenizer.post_processor);
   const model = tokenizer.model;
   // The library joins unknown tokens across pieces, where the reference does so within each.
   const fuses = model.fuse_unk;
@@ -84,11 +87,6 @@ interface NormalizerJson extends BertNormalizerJson {
   readonly strip_right?: boolean;
 }
 
-/** `instanceof`, for classes that the types here do not tell apart. */
-function isA(part: unknown, type: abstract new (...args: never[]) => unknown): boolean {
-  return part instanceof type;
-}
-
 function amendNormalizer(part: LibraryNormalizer | null, json: NormalizerJson): void {
   if (part === null) return;
   if (part instanceof library.SequenceNormalizer) {
@@ -142,6 +140,18 @@ function amendPreTokenizer(part: LibraryPreTokenizer | null, json: PreTokenizerJ
   } else if (part instanceof library.SplitPreTokenizer && part.config.pattern?.Regex === wordPatternSource) {
     part.pre_tokenize_text = (text) => text.match(wordPattern) ?? []; // the library looks for gaps; there are none
   }
+}
+
+/** RoBERTa's and BART's models know one type only. */
+function amendPostProcessor(part: LibraryPostProcessor | null): void {
+  if (part?.config.type === 'RobertaProcessing') {
+    const original = part.post_process.bind(part);
+    part.post_process = (...args) => {
+      const { tokens } = original(...args);
+      return { tokens, token_type_ids: new Array<number>(tokens.length).fill(0) };
+    };
+  }
+  for (const inner of part?.processors ?? []) amendPostProcessor(inner);
 }
 
 /** A byte order mark is a character of the text. */

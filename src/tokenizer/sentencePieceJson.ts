@@ -1,6 +1,8 @@
 import { QkvError } from '../base/errors.ts';
+import { isObject } from './checkTokenizerJson.ts';
 import { metaspace } from './preTokenPatterns.ts';
 import type { PieceType, SentencePieceModel } from './sentencePieceModel.ts';
+import { neverScore } from './unigram.ts';
 import { utf8Encode } from './utf8.ts';
 import { addedToken, frame, template } from './vocabularyJson.ts';
 
@@ -101,6 +103,25 @@ function spaceNormalizers(model: SentencePieceModel): Json[] {
   return [...steps, replace({ String: ' ' }, metaspace)];
 }
 
+/**
+ * The model with the ids of another file (Marian's `vocab.json`). Pieces that the file lacks go, so that text is made of others;
+ * tokens that the model lacks are those of the other language: decoded, never encoded.
+ */
+export function withVocabulary(model: SentencePieceModel, vocab: unknown): SentencePieceModel {
+  const entries = isObject(vocab) ? Object.entries(vocab).sort(([, a], [, b]) => Number(a) - Number(b)) : [];
+  if (entries.length === 0 || !entries.every(([, id], i) => id === i)) {
+    const expected = 'an object of tokens and their ids, from 0 without a gap';
+    throw new QkvError('tokenizer', { where: 'vocab.json', expected });
+  }
+  const pieces = new Map(model.pieces.map((piece) => [piece.text, piece]));
+  const unused = (text: string) =>
+    ({ text, score: 0, type: languageCode.test(text) || text === '<pad>' ? 'control' : 'unused' }) as const;
+  return { ...model, pieces: entries.map(([text]) => pieces.get(text) ?? unused(text)) };
+}
+
+/** Which language a text is to be translated to. */
+const languageCode = /^>>.+<<$/;
+
 function idOf(ids: ReadonlyMap<string, number>, token: string): number {
   const id = ids.get(token);
   if (id === undefined) throw fault(`no piece ${JSON.stringify(token)}`, 'it, to be put around a text');
@@ -120,6 +141,7 @@ function unigram(
   const vocab = model.pieces.map(({ text, score, type }) => {
     // SentencePiece's bonus, so that a piece that the user defined always wins.
     if (type === 'userDefined') return [text, utf8Encode(text).length * highest - 0.1];
+    if (type === 'unused') return [text, neverScore];
     if (type !== 'normal') return [text, 0];
     return [text, avoid(text) ? score - avoidedScore : score];
   });

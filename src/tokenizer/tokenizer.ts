@@ -1,20 +1,9 @@
 import { QkvError } from '../base/errors.ts';
 import { amendLibrary } from './amendLibrary.ts';
 import { type CheckedTokenizerJson, checkTokenizerJson, isObject } from './checkTokenizerJson.ts';
+import { type AlignedEncoding, type EncodeOptions, type Encoding, encode, encodeWithOffsets } from './encode.ts';
 import { library as hf, type LibraryTokenizer } from './library.ts';
 import { StreamDecoder } from './streamDecoder.ts';
-
-export interface Encoding {
-  readonly ids: number[];
-  readonly tokens: string[];
-}
-
-export interface EncodeOptions {
-  /** Put bos, eos, … around the text as the tokenizer's post-processor says; true by default. */
-  readonly addSpecialTokens?: boolean;
-  /** Cut the end of the text so that there are at most so many ids, those added included. */
-  readonly maxLength?: number;
-}
 
 export interface DecodeOptions {
   /** Leave out pad, bos, eos, …; false by default. */
@@ -31,6 +20,8 @@ export interface SpecialIds {
 
 export interface Tokenizer {
   encode(text: string, options?: EncodeOptions): Encoding;
+  /** `encode` that also says which characters each token stands for; several times slower. */
+  encodeWithOffsets(text: string, options?: EncodeOptions): AlignedEncoding;
   /** @throws QkvError `tokenizer` for an id outside the vocabulary. */
   decode(ids: readonly number[], options?: DecodeOptions): string;
   /** Decodes ids as they are generated, whole characters only. */
@@ -80,6 +71,7 @@ export function loadTokenizer(json: unknown, config: unknown = {}): Tokenizer {
   };
   return {
     encode: (text, options) => encode(library, text, options ?? {}),
+    encodeWithOffsets: (text, options) => encodeWithOffsets(library, text, options ?? {}),
     decode,
     createStreamDecoder: (options) => new StreamDecoder((ids) => decode(ids, options)),
     vocabSize: vocab.length,
@@ -128,29 +120,4 @@ function findSpecialIds(config: Json, model: Json, tokenToId: (token: string) =>
   const unkId = model['unk_id']; // of a Unigram model
   if (ids.unk === undefined && typeof unkId === 'number') ids.unk = unkId;
   return ids;
-}
-
-function encode(library: LibraryTokenizer, text: string, options: EncodeOptions): Encoding {
-  const { addSpecialTokens = true, maxLength } = options;
-  if (maxLength !== undefined && (!Number.isSafeInteger(maxLength) || maxLength < 0)) {
-    throw new QkvError('usage', { where: 'encode: maxLength', got: String(maxLength), expected: 'an integer from 0' });
-  }
-  let { ids, tokens } = library.encode(text, { add_special_tokens: addSpecialTokens });
-  if (maxLength !== undefined && ids.length > maxLength) {
-    const added = addSpecialTokens ? (library.post_processor?.post_process([], null, true).tokens.length ?? 0) : 0;
-    if (added > maxLength) {
-      const expected = `at least ${added}, the special tokens that are added`;
-      throw new QkvError('usage', { where: 'encode: maxLength', got: String(maxLength), expected });
-    }
-    const idOf = new Map(tokens.map((token, i) => [token, ids[i]]));
-    const content = library.encode(text, { add_special_tokens: false }).tokens.slice(0, maxLength - added);
-    tokens = library.post_processor?.post_process(content, null, addSpecialTokens).tokens ?? content;
-    ids = tokens.map((token) => idOf.get(token));
-  }
-  const unknown = ids.indexOf(undefined);
-  if (unknown >= 0) {
-    const expected = 'text that the vocabulary can express: it has no token for the unknown';
-    throw new QkvError('tokenizer', { where: 'encode', got: JSON.stringify(tokens[unknown]), expected });
-  }
-  return { ids: ids as number[], tokens };
 }
