@@ -94,6 +94,7 @@ export { argmax, cumsum, max, mean, sum } from './ops/reduce.ts';
 export { concat, expand, pad, reshape, slice, split, transpose } from './ops/shape.ts';
 export { logSoftmax, softmax } from './ops/softmax.ts';
 export { topIndices, topValues } from './ops/topK.ts';
+export { type ChatMessage, chatPrompt } from './pretrained/chat.ts';
 export { type Continuation, continueText } from './pretrained/continueText.ts';
 export { forMode, generationDefaults } from './pretrained/generationDefaults.ts';
 export { loadPretrained, type Pretrained, type PretrainedToSave, savePretrained } from './pretrained/pretrained.ts';

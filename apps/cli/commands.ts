@@ -20,6 +20,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'continue a text',
     load: async () => (await import('./generate.ts')).generateCommand(),
   },
+  chat: {
+    summary: 'talk with a model that has a chat template',
+    load: async () => (await import('./chat.ts')).chatCommand(),
+  },
   look: {
     summary: 'show where a model looks: its attention as a picture',
     load: async () => (await import('./look.ts')).lookCommand(),
