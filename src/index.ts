@@ -8,6 +8,8 @@ export { gradients } from './autodiff/gradients.ts';
 export { type Bindings, type Dim, type Shape, symbol } from './base/dim.ts';
 export { type ErrorCode, type ErrorParts, QkvError } from './base/errors.ts';
 export { bool, type DType, float32, type HostTensor, int32, scalar, type TensorData } from './base/tensor.ts';
+export { type CheckOptions, type CheckReport, checkModel } from './check/checkModel.ts';
+export type { Comparison } from './check/comparison.ts';
 export {
   type Checkpoint,
   type CheckpointToSave,
@@ -93,15 +95,9 @@ export { argmax, cumsum, max, mean, sum } from './ops/reduce.ts';
 export { concat, expand, pad, reshape, slice, split, transpose } from './ops/shape.ts';
 export { logSoftmax, softmax } from './ops/softmax.ts';
 export { topIndices, topValues } from './ops/topK.ts';
+export { type ChatMessage, chatPrompt } from './pretrained/chat.ts';
 export { type Continuation, continueText } from './pretrained/continueText.ts';
 export { forMode, generationDefaults } from './pretrained/generationDefaults.ts';
-export {
-  type Measured,
-  type MeasuredLoss,
-  type MeasureOptions,
-  pairLoss,
-  textLoss,
-} from './pretrained/measureLoss.ts';
 export {
   type LoadOptions,
   loadPretrained,
@@ -117,10 +113,9 @@ export { RecipeError, type RecipeProblem } from './recipe/recipeError.ts';
 export { recipeJsonSchema } from './recipe/recipeSchema.ts';
 export { createReferenceRuntime, evaluate } from './runtime/reference/reference.ts';
 export type { Call, Program, ProgramOptions, Runtime, Tensors } from './runtime/runtime.ts';
+export type { AlignedEncoding, EncodeOptions, Encoding } from './tokenizer/encode.ts';
 export {
   type DecodeOptions,
-  type EncodeOptions,
-  type Encoding,
   loadTokenizer,
   type SpecialIds,
   type Tokenizer,
@@ -128,6 +123,13 @@ export {
 export { type SpecialTokenRoles, type TokenizerFiles, tokenizerFiles } from './tokenizer/tokenizerFiles.ts';
 export { type TrainBpeOptions, trainBpe } from './tokenizer/trainBpe.ts';
 export type { MetricsLine, TrainingEvent } from './train/events.ts';
+export {
+  type Measured,
+  type MeasuredLoss,
+  type MeasureOptions,
+  pairLoss,
+  textLoss,
+} from './train/measureLoss.ts';
 export { type LossOptions, type TracedLoss, traceLoss } from './train/objectives.ts';
 export type { OptimizerConfig } from './train/optimizer.ts';
 export { learningRate, type Schedule } from './train/schedule.ts';

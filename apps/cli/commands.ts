@@ -20,6 +20,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'continue a text',
     load: async () => (await import('./generate.ts')).generateCommand(),
   },
+  chat: {
+    summary: 'talk with a model that has a chat template',
+    load: async () => (await import('./chat.ts')).chatCommand(),
+  },
   look: {
     summary: 'show where a model looks: its attention as a picture',
     load: async () => (await import('./look.ts')).lookCommand(),
@@ -35,6 +39,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   export: {
     summary: 'write a model as ONNX, for ONNX Runtime and transformers.js',
     load: async () => (await import('./export.ts')).exportCommand(),
+  },
+  check: {
+    summary: "prove that a model gives the reference's numbers",
+    load: async () => (await import('./check.ts')).checkCommand(),
   },
   tokenizer: {
     summary: 'train a tokenizer, encode and decode with one',

@@ -144,7 +144,7 @@ async function evaluatePairs(running: RunningModel, options: Options, signal: Ab
     Object.assign(report, await scores(running, pairs, options, signal));
   }
   if (options.metric.some((metric) => metric === 'loss' || metric === 'perplexity')) {
-    const { pairLoss } = await import('../../src/pretrained/measureLoss.ts');
+    const { pairLoss } = await import('../../src/train/measureLoss.ts');
     using progress = new Progress('measuring, target tokens:');
     const found = await pairLoss(measured(running), pairs, {
       batchSize: options.batchSize,
@@ -254,7 +254,7 @@ async function evaluateText(running: RunningModel, options: Options, signal: Abo
     });
   }
   const [{ textLoss }, { readLines }, { readText }] = await Promise.all([
-    import('../../src/pretrained/measureLoss.ts'),
+    import('../../src/train/measureLoss.ts'),
     import('../../src/data/files.node.ts'),
     import('../../src/data/lines.ts'),
   ]);

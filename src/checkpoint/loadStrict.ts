@@ -159,7 +159,12 @@ function namedForModel(
   return entries.map(([key, tensor]) => [isKnown(key) ? key : basePrefix + key, tensor]);
 }
 
-function tiedTo({ ties }: CompiledKeyMap, claims: ReadonlyMap<string, unknown>, name: string): string | undefined {
+/** The key of a claim that holds the values of `name`, by a tie. */
+export function tiedTo(
+  { ties }: CompiledKeyMap,
+  claims: ReadonlyMap<string, unknown>,
+  name: string,
+): string | undefined {
   for (const { key, sameAs } of ties) {
     const indexes = key.match(name);
     const target = indexes && sameAs.expand(indexes);

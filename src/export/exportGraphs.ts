@@ -47,7 +47,7 @@ function encoderGraph(model: EncoderModel): Graph {
     mask: tokens('attention_mask'),
     ...(model.segments > 1 && { segments: tokens('token_type_ids') }),
   });
-  const outputs = Object.entries(model.head.outputs(root, x, choices)).map(([name, value]) => [
+  const outputs = Object.entries(model.head.outputs(root, x, choices && [batch, choices])).map(([name, value]) => [
     outputNames[name]!,
     value,
   ]);

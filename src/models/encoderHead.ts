@@ -81,10 +81,10 @@ export interface EncoderHead {
   readonly problem: ProblemType;
   readonly labels: readonly LabelInput[];
   /**
-   * By name: `logits` [B, T, V], [B, T, L] or [B, L] (of multiple choice [B, C], from x with B·C sequences);
+   * By name: `logits` [B, T, V], [B, T, L] or [B, L] (of multiple choice `choices` [B, C], from x with B·C sequences);
    * `predictionLogits` [B, T, V] and `sentenceLogits` [B, L]; `startLogits` and `endLogits` [B, T]; `pooled` [B, D].
    */
-  outputs(root: Scope, x: Sequences, choices?: Dim): Readonly<Record<string, Value>>;
+  outputs(root: Scope, x: Sequences, choices?: Shape): Readonly<Record<string, Value>>;
   /** Undefined where there is nothing to train. */
   readonly loss:
     | ((root: Scope, x: Sequences, outputs: Readonly<Record<string, Value>>, inputs: LossInputs) => LossTerm[])
@@ -190,7 +190,7 @@ export function encoderHead(options: HeadOptions): EncoderHead {
         labels: [oneEach('labels')],
         outputs: (root, x, choices) => {
           const scores = classify(root, options, pool(root, options, x));
-          return { logits: reshape(scores, [-1, choices ?? 1]) };
+          return { logits: reshape(scores, choices ?? [x.batch, 1]) };
         },
         loss: (_root, _x, { logits }, { labels, smoothing }) => [
           { scale: 'lossScale', perTarget: crossEntropy(logits!, labels['labels']!, { smoothing }) },

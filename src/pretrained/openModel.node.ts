@@ -2,6 +2,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { QkvError } from '../base/errors.ts';
 import { nodeStorage } from '../checkpoint/storage.node.ts';
+import type { Storage } from '../checkpoint/storage.ts';
 import type { HubOptions } from '../hub/hubModel.node.ts';
 import { checkRevision, parseHubName } from '../hub/hubName.ts';
 import { weightFiles } from '../hub/modelFiles.ts';
@@ -22,11 +23,19 @@ export interface OpenModelOptions extends HubOptions {
  * @throws QkvError `io` where there is none, and what `hubModel` and `loadPretrained` throw.
  */
 export async function openModel(path: string, options: OpenModelOptions = {}): Promise<Pretrained> {
-  const isGguf = path.endsWith('.gguf') && statSync(path, { throwIfNoEntry: false })?.isFile();
-  if (isGguf && options.revision === undefined) {
-    return loadPretrained(nodeStorage(dirname(path)), { gguf: basename(path) });
+  const { storage, ...file } = await locateModel(path, options);
+  return loadPretrained(storage, file);
+}
+
+/** Where the model is that `openModel` opens. @throws QkvError as `openModel` */
+export async function locateModel(
+  path: string,
+  options: OpenModelOptions = {},
+): Promise<{ readonly storage: Storage; readonly gguf?: string }> {
+  if (path.endsWith('.gguf') && statSync(path, { throwIfNoEntry: false })?.isFile()) {
+    return { storage: nodeStorage(dirname(path)), gguf: basename(path) };
   }
-  return loadPretrained(nodeStorage(await modelFolder(path, options)));
+  return { storage: nodeStorage(await modelFolder(path, options)) };
 }
 
 /** The folder that holds config.json and the rest, of the names that `openModel` takes. @throws QkvError as `openModel` */

@@ -1,4 +1,5 @@
-import { type JsonObject, openCheckpoint, saveCheckpoint } from '../checkpoint/checkpoint.ts';
+import type { StorageDType } from '../base/tensor.ts';
+import { type Checkpoint, type JsonObject, openCheckpoint, saveCheckpoint } from '../checkpoint/checkpoint.ts';
 import { loadStrictInto, type StrictLoad } from '../checkpoint/loadStrict.ts';
 import type { Storage } from '../checkpoint/storage.ts';
 import { toCheckpoint } from '../checkpoint/toCheckpoint.ts';
@@ -25,6 +26,8 @@ export interface Pretrained {
   readonly generationConfig: JsonObject | undefined;
   /** Keys of the checkpoint that the model does not need, with the reason. */
   readonly ignored: StrictLoad['ignored'];
+  /** The number of the checkpoint's tensors of each stored type. */
+  readonly storedAs: Readonly<Partial<Record<StorageDType, number>>>;
 }
 
 export interface LoadOptions {
@@ -41,11 +44,9 @@ export interface LoadOptions {
  * @throws QkvError `config`, `checkpoint`, `tokenizer` or `io`
  */
 export async function loadPretrained(storage: Storage, { head, gguf }: LoadOptions = {}): Promise<Pretrained> {
-  const file = gguf ?? onlyGguf(await storage.list());
-  const opened = file === undefined ? await openFolder(storage) : await openGgufModel(storage, file);
-  const { checkpoint, tokenizer } = opened;
+  const { checkpoint, tokenizer } = await openParts(storage, gguf);
   const stored = new Set(checkpoint.tensors.keys());
-  const model = parseModel(checkpoint.config, file ?? `${storage.location}/config.json`, stored, head);
+  const model = parseModel(checkpoint.config, `${checkpoint.location}/config.json`, stored, head);
   const declarations = declarationsOf(model);
   // made when the shapes have been compared, so that a config that lies cannot ask for more than the file holds
   let made: ParameterArena | undefined;
@@ -64,12 +65,32 @@ export async function loadPretrained(storage: Storage, { head, gguf }: LoadOptio
     tokenizerConfig: tokenizer?.config,
     generationConfig: checkpoint.generationConfig,
     ignored,
+    storedAs: countTypes(checkpoint.tensors.values()),
   };
 }
 
-async function openFolder(storage: Storage): Promise<GgufModel> {
+/** Reads a model's weights into its arena; gives the keys that it does not need. @throws QkvError `checkpoint` */
+export function fillArena(
+  model: Model,
+  { tensors }: Checkpoint,
+  arena: ParameterArena,
+): Promise<StrictLoad['ignored']> {
+  const targetOf = (path: string): Float32Array => arena.tensors[path]!.data as Float32Array;
+  return loadStrictInto(model.keyMap, tensors, arena.placements, targetOf);
+}
+
+/** What there is of a model before its weights are read. */
+export async function openParts(storage: Storage, gguf?: string): Promise<GgufModel> {
+  const file = gguf ?? onlyGguf(await storage.list());
+  if (file !== undefined) return openGgufModel(storage, file);
   const checkpoint = await openCheckpoint(storage);
   return { checkpoint, tokenizer: await tokenizerSource(storage, checkpoint.config) };
+}
+
+function countTypes(tensors: Iterable<{ readonly dtype: StorageDType }>): Pretrained['storedAs'] {
+  const counts: Partial<Record<StorageDType, number>> = {};
+  for (const { dtype } of tensors) counts[dtype] = (counts[dtype] ?? 0) + 1;
+  return counts;
 }
 
 export interface PretrainedToSave {

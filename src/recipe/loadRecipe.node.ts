@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { QkvError } from '../base/errors.ts';
 import { parseOverride } from './overrides.ts';
@@ -52,6 +52,11 @@ function mapPaths(
       ? { ...recipe.tokenizer, path: input(recipe.tokenizer.path, ['tokenizer', 'path']) }
       : recipe.tokenizer;
   const shared = { output: output(recipe.output), tokenizer };
+  if (recipe.model.family === 'pretrained') {
+    // a name of the hub looks like a path: it is one where there is something of this name
+    const path = input(recipe.model.from, ['model', 'from']);
+    if (existsSync(path) || /^[./]/.test(recipe.model.from)) recipe.model.from = path;
+  }
   if (recipe.task === 'language-model') {
     const { data } = recipe;
     return {

@@ -14,7 +14,7 @@ export interface TranslationRecipe extends RecipeHead {
   task: 'translation';
   data: TsvPairsData | ParallelData;
   tokenizer: TokenizerRecipe;
-  model: MarianRecipe | TransformerRecipe | ConfiguredRecipe<'t5' | 'bart'>;
+  model: MarianRecipe | TransformerRecipe | ConfiguredRecipe<'t5' | 'bart'> | PretrainedRecipe;
   objective: { labelSmoothing: number };
   train: TranslationTraining;
   evaluate: TranslationEvaluation;
@@ -24,7 +24,7 @@ export interface LanguageModelRecipe extends RecipeHead {
   task: 'language-model';
   data: TextData | TextFilesData;
   tokenizer: TokenizerRecipe;
-  model: Gpt2Recipe | ConfiguredRecipe<'llama'>;
+  model: Gpt2Recipe | ConfiguredRecipe<'llama'> | PretrainedRecipe;
   train: LanguageModelTraining;
   evaluate: LanguageModelEvaluation;
 }
@@ -60,7 +60,8 @@ export type TokenizerRecipe =
   | { kind: 'bpe'; vocabSize: number; minFrequency: number; limitAlphabet: number | null }
   | { kind: 'byte-bpe'; vocabSize: number; minFrequency: number }
   | { kind: 'char'; minFrequency: number; limitAlphabet: number | null }
-  | { kind: 'file'; path: string };
+  | { kind: 'file'; path: string }
+  | { kind: 'model' };
 
 export type Activation = 'relu' | 'gelu' | 'gelu_new' | 'silu';
 
@@ -114,6 +115,12 @@ export interface Gpt2Recipe {
 export interface ConfiguredRecipe<Family extends string> {
   family: Family;
   config: Record<string, unknown>;
+}
+
+/** A model that exists, to be trained further. */
+export interface PretrainedRecipe {
+  family: 'pretrained';
+  from: string;
 }
 
 export type OptimizerRecipe =

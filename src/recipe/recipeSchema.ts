@@ -86,6 +86,7 @@ const tokenizer = z
       minFrequency,
     }),
     z.strictObject({ kind: z.literal('char').describe('One token a character.'), minFrequency, limitAlphabet }),
+    z.strictObject({ kind: z.literal('model').describe('That of the model which is trained further.') }),
     z.strictObject({ kind: z.literal('file').describe('A tokenizer that exists.'), path: path('A tokenizer.json.') }),
   ])
   .describe('Trained on the training data (one vocabulary for source and target), or loaded.');
@@ -221,6 +222,16 @@ const configured = <Family extends string>(family: Family, text: string) =>
       ),
   });
 
+const pretrained = z.strictObject({
+  family: z.literal('pretrained').describe('A model that exists, to be trained further.'),
+  from: z
+    .string()
+    .min(1)
+    .describe(
+      "Its folder (a relative path starts at the recipe's folder, one given by --set at the working folder), a .gguf file, or org/name[@revision] of the Hugging Face hub.",
+    ),
+});
+
 const beta = (text: string, value: number) => optional(fraction, value, text);
 const eps = optional(positive, 1e-8, 'Added to the root of the second moment.');
 const decay = z.number().min(0);
@@ -326,6 +337,7 @@ const translation = z
         transformer,
         configured('t5', 'T5, by its config.json. Opens in Python as T5ForConditionalGeneration.'),
         configured('bart', 'BART, by its config.json. Opens in Python as BartForConditionalGeneration.'),
+        pretrained,
       ])
       .describe('An encoder-decoder model.'),
     objective: z
@@ -383,6 +395,7 @@ const languageModel = z
       .discriminatedUnion('family', [
         gpt2,
         configured('llama', 'Llama, by its config.json. Opens in Python as LlamaForCausalLM.'),
+        pretrained,
       ])
       .describe('A decoder-only model.'),
     train: z
@@ -414,11 +427,21 @@ const languageModel = z
       Number.isInteger(at(value, 'train', 'blockSize')) && Number.isInteger(at(value, 'model', 'maxLength')),
   });
 
+/** Only a model that exists has a tokenizer of its own. */
+const tokenizerOfModel = {
+  check: ({ tokenizer, model }: { tokenizer: { kind: string }; model: { family: string } }): boolean =>
+    tokenizer.kind !== 'model' || model.family === 'pretrained',
+  params: { path: ['tokenizer', 'kind'], error: 'bpe, byte-bpe, char or file: this model is made new' },
+};
+
 function at(value: unknown, ...keys: string[]): unknown {
   return keys.reduce<unknown>((node, key) => (node as Record<string, unknown> | undefined)?.[key], value);
 }
 
-const schema = z.discriminatedUnion('task', [translation, languageModel]);
+const schema = z.discriminatedUnion('task', [
+  translation.refine(tokenizerOfModel.check, tokenizerOfModel.params),
+  languageModel.refine(tokenizerOfModel.check, tokenizerOfModel.params),
+]);
 
 export const recipeSchema: z.ZodType<Recipe> = schema;
 

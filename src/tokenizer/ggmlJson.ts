@@ -75,6 +75,7 @@ function byScores(source: GgmlTokenizer, before: string[], after: string[]): Jso
       charsmap: new Uint8Array(0),
       addDummyPrefix: source.addSpacePrefix ?? true,
       removeExtraWhitespaces: false,
+      spaceIsSuffix: false,
     },
     { before, after },
   );

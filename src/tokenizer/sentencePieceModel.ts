@@ -11,6 +11,8 @@ export interface SentencePieceModel {
   readonly charsmap: Uint8Array;
   readonly addDummyPrefix: boolean;
   readonly removeExtraWhitespaces: boolean;
+  /** Spaces are written behind words, not before them. */
+  readonly spaceIsSuffix: boolean;
 }
 
 /** By the number that stands for the type in a file. */
@@ -45,6 +47,7 @@ export function parseSentencePieceModel(bytes: Uint8Array, where: string): Sente
   let charsmap: Uint8Array = new Uint8Array(0);
   let addDummyPrefix = true;
   let removeExtraWhitespaces = true;
+  let spaceIsSuffix = false;
   const text = (field: Field): string => {
     try {
       return decoder.decode(field.bytes);
@@ -70,7 +73,7 @@ export function parseSentencePieceModel(bytes: Uint8Array, where: string): Sente
       for (const inner of fieldsOf(field.bytes, where)) {
         if (inner.number === 3) kind = inner.value;
         else if (inner.number === 35) byteFallback = inner.value !== 0;
-        else if (inner.number === 24 && inner.value !== 0) refuse('treat_whitespace_as_suffix', 'spaces before words');
+        else if (inner.number === 24) spaceIsSuffix = inner.value !== 0;
       }
     } else if (field.number === 3 && field.wire === 2) {
       for (const inner of fieldsOf(field.bytes, where)) {
@@ -90,6 +93,7 @@ export function parseSentencePieceModel(bytes: Uint8Array, where: string): Sente
     charsmap,
     addDummyPrefix,
     removeExtraWhitespaces,
+    spaceIsSuffix,
   };
 }
 

@@ -130,7 +130,7 @@ export function byteLevelBpeJson(vocabJson: unknown, mergesText: string, config:
           trim_offsets: true,
           add_prefix_space: prefixSpace,
         }
-      : byteLevel,
+      : { ...byteLevel, trim_offsets: false },
     decoder: byteLevel,
     model,
   };

@@ -1,13 +1,11 @@
 import { int32 } from '../base/tensor.ts';
 import { type BlockBatch, consecutiveBlocks, randomBlocks } from '../data/blockBatches.ts';
-import { declarationsOf } from '../models/declarations.ts';
 import type { CausalModel } from '../models/model.ts';
-import { parseModel } from '../models/registry.ts';
 import type { LanguageModelRecipe } from '../recipe/recipe.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
 import { Fingerprint } from './fingerprint.ts';
-import { checkedLength, modelConfig, withInit } from './modelConfig.ts';
+import { checkedLength, recipeModel, type StartingPoint } from './recipeModel.ts';
 import { openRecipeTokenizer } from './recipeTokenizer.ts';
 import type { Micro, StopSignal, TrainingTask } from './task.ts';
 
@@ -19,12 +17,11 @@ export function languageModelTask(
   recipe: LanguageModelRecipe,
   parts: { readonly train: string; readonly validation: string },
   files: TokenizerFiles,
+  start: StartingPoint | undefined,
   sampler: ((model: CausalModel, tokenizer: Tokenizer) => Continue) | undefined,
 ): TrainingTask {
   const tokenizer = openRecipeTokenizer(recipe, files);
-  const { pad, bos, eos } = tokenizer.specialIds;
-  const config = modelConfig(recipe.model, { size: tokenizer.vocabSize, padId: pad, bosId: bos, eosId: eos });
-  const model = parseModel(config, 'model.config') as CausalModel;
+  const { model, declarations } = recipeModel(recipe, 'causal', tokenizer, start);
   const encode = (text: string): Int32Array => Int32Array.from(tokenizer.encode(text, { addSpecialTokens: false }).ids);
   const train = encode(parts.train);
   const validation = encode(parts.validation);
@@ -34,10 +31,10 @@ export function languageModelTask(
   const sample = recipe.evaluate.sampleTokens > 0 ? sampler?.(model, tokenizer) : undefined;
   return {
     model,
-    declarations: withInit(recipe.model, declarationsOf(model)),
+    declarations,
     tokenizer,
     tokenizerFiles: files,
-    generationConfig: { bos_token_id: model.bosId, eos_token_id: model.eosIds[0] ?? null },
+    generationConfig: start?.generationConfig ?? { bos_token_id: model.bosId, eos_token_id: model.eosIds[0] ?? null },
     smoothing: 0,
     padded: false,
     bindings: { B: batchSize, T: blockSize },

@@ -1,9 +1,17 @@
 import { QkvError, unreachable } from '../base/errors.ts';
-import type { Model } from '../models/model.ts';
-import { parseModel } from '../models/registry.ts';
 import { type Init, normalInit } from '../nn/init.ts';
 import type { ParameterDeclaration } from '../nn/scope.ts';
-import type { ConfiguredRecipe, Gpt2Recipe, MarianRecipe, Recipe, TransformerRecipe } from '../recipe/recipe.ts';
+import type {
+  ConfiguredRecipe,
+  Gpt2Recipe,
+  MarianRecipe,
+  PretrainedRecipe,
+  Recipe,
+  TransformerRecipe,
+} from '../recipe/recipe.ts';
+
+/** A model that begins with random weights. */
+export type NewModelRecipe = Exclude<Recipe['model'], PretrainedRecipe>;
 
 /** What a model has to know of its tokenizer. */
 export interface VocabularyFacts {
@@ -18,7 +26,7 @@ export interface VocabularyFacts {
  *
  * @throws QkvError `recipe` for an option that the family cannot honour, `tokenizer` where a special token is missing.
  */
-export function modelConfig(model: Recipe['model'], vocabulary: VocabularyFacts): Record<string, unknown> {
+export function modelConfig(model: NewModelRecipe, vocabulary: VocabularyFacts): Record<string, unknown> {
   switch (model.family) {
     case 'marian':
       return marianConfig(model, vocabulary);
@@ -146,28 +154,12 @@ function configured(
 const classes = { t5: 'T5ForConditionalGeneration', bart: 'BartForConditionalGeneration', llama: 'LlamaForCausalLM' };
 
 /**
- * The longest sequence of the model that a recipe describes, in tokens.
- *
- * @throws QkvError `config` for what the family cannot honour
- */
-export function maxLengthOf(model: Recipe['model']): number {
-  if ('maxLength' in model) return model.maxLength;
-  return parseModel(modelConfig(model, { size: 1, padId: 0, bosId: 0, eosId: 0 }), 'model.config').maxLength;
-}
-
-/** @throws QkvError `recipe` where sequences of a recipe are longer than its model takes. */
-export function checkedLength(where: string, length: number, { maxLength }: Model): number {
-  if (length <= maxLength) return length;
-  throw new QkvError('recipe', { where, got: String(length), expected: `at most ${maxLength}, what the model takes` });
-}
-
-/**
  * The parameters with the initial values that a recipe asks for. A model declares its family's own way: Xavier's for
  * encoder-decoders (embeddings normal, width^-½), GPT-2's normal distribution with smaller projections into the residual
  * stream; a recipe may replace every random one by one normal distribution. Biases and norms stay as declared.
  */
 export function withInit(
-  model: Recipe['model'],
+  model: NewModelRecipe,
   declarations: readonly ParameterDeclaration[],
 ): readonly ParameterDeclaration[] {
   const all = initOfAll(model);
@@ -178,7 +170,7 @@ export function withInit(
 }
 
 /** What every random parameter starts from; undefined where the family's own way is meant. */
-function initOfAll(model: Recipe['model']): Init | undefined {
+function initOfAll(model: NewModelRecipe): Init | undefined {
   switch (model.family) {
     case 'marian':
       return normalInit(model.init.std);

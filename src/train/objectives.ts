@@ -136,7 +136,7 @@ export function traceHead(
     ...(padded && { mask: tokens('attentionMask') }),
     ...(segments && { segments: tokens('segments') }),
   });
-  const outputs = model.head.outputs(trace.root, x, choices);
+  const outputs = model.head.outputs(trace.root, x, choices && [batch, choices]);
   for (const [name, value] of Object.entries(outputs)) if (!trace.names.has(name)) trace.root.name(name, value);
   return { x, outputs };
 }

@@ -2,12 +2,17 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { QkvError } from '../base/errors.ts';
+import type { Storage } from '../checkpoint/storage.ts';
 import { readLines } from '../data/files.node.ts';
 import { readText, splitText } from '../data/lines.ts';
 import { readPairsTsv, readParallel, type TextPair } from '../data/pairs.ts';
+import type { Model } from '../models/model.ts';
+import type { ParameterArena } from '../nn/parameterArena.ts';
+import { fillArena, openParts } from '../pretrained/pretrained.ts';
+import type { TokenizerSource } from '../pretrained/tokenizerSource.ts';
 import type { LanguageModelRecipe, Recipe, TranslationRecipe } from '../recipe/recipe.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
-import { maxLengthOf } from './modelConfig.ts';
+import { maxLengthOf, type StartingPoint } from './recipeModel.ts';
 import { existingTokenizerFiles, trainRecipeTokenizer } from './recipeTokenizer.ts';
 import type { PairParts } from './translationTask.ts';
 
@@ -35,16 +40,50 @@ export async function readTexts({
   return { train: await readText(readLines(data.train)), validation: await readText(readLines(data.validation)) };
 }
 
+/** The model that a run begins from, with its tokenizer and its weights. */
+export interface Start extends StartingPoint {
+  readonly tokenizer: TokenizerSource | undefined;
+  fill(model: Model, arena: ParameterArena): Promise<void>;
+}
+
+/** Opens the model folder, GGUF file or model of the hub that a recipe trains further, without reading its weights. */
+export async function openStart(storage: Storage, gguf?: string): Promise<Start> {
+  const { checkpoint, tokenizer } = await openParts(storage, gguf);
+  const { location, config, generationConfig, tensors } = checkpoint;
+  return {
+    location,
+    config,
+    generationConfig,
+    stored: new Set(tensors.keys()),
+    tokenizer,
+    fill: async (model, arena) => void (await fillArena(model, checkpoint, arena)),
+  };
+}
+
 /** The recipe's tokenizer: trained from `texts`, or the one that it names, with the tokenizer_config.json beside it. */
-export async function makeTokenizer(recipe: Recipe, texts: () => Iterable<string>): Promise<TokenizerFiles> {
-  if (recipe.tokenizer.kind !== 'file') return trainRecipeTokenizer(recipe, recipe.tokenizer, texts());
+export async function makeTokenizer(
+  recipe: Recipe,
+  texts: () => Iterable<string>,
+  start: Start | undefined,
+): Promise<TokenizerFiles> {
+  const maxLength = maxLengthOf(recipe, start);
+  if (recipe.tokenizer.kind === 'model') {
+    if (!start!.tokenizer) {
+      throw new QkvError('tokenizer', {
+        where: start!.location,
+        got: 'no tokenizer',
+        expected: 'one beside the model',
+      });
+    }
+    const { json, config } = start!.tokenizer;
+    const files = existingTokenizerFiles(json, config, maxLength);
+    const all = { ...(JSON.parse(files['tokenizer_config.json']) as object), ...config };
+    return { ...files, 'tokenizer_config.json': `${JSON.stringify(all, null, 2)}\n` };
+  }
+  if (recipe.tokenizer.kind !== 'file') return trainRecipeTokenizer(recipe, recipe.tokenizer, texts(), maxLength);
   const { path } = recipe.tokenizer;
   const beside = join(dirname(path), 'tokenizer_config.json');
-  return existingTokenizerFiles(
-    await readJson(path),
-    existsSync(beside) ? await readJson(beside) : {},
-    maxLengthOf(recipe.model),
-  );
+  return existingTokenizerFiles(await readJson(path), existsSync(beside) ? await readJson(beside) : {}, maxLength);
 }
 
 async function readJson(path: string): Promise<unknown> {

@@ -3,9 +3,8 @@ import type { Recipe, TokenizerRecipe } from '../recipe/recipe.ts';
 import { loadTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
 import { type SpecialTokenRoles, type TokenizerFiles, tokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
 import { type TrainBpeOptions, trainBpe } from '../tokenizer/trainBpe.ts';
-import { maxLengthOf } from './modelConfig.ts';
 
-export type TrainedTokenizerRecipe = Exclude<TokenizerRecipe, { readonly kind: 'file' }>;
+export type TrainedTokenizerRecipe = Exclude<TokenizerRecipe, { readonly kind: 'file' | 'model' }>;
 
 /**
  * Learns a recipe's tokenizer from its training texts. Translation has an end token behind every text and a padding
@@ -16,6 +15,7 @@ export function trainRecipeTokenizer(
   recipe: Recipe,
   tokenizer: TrainedTokenizerRecipe,
   texts: Iterable<string>,
+  modelMaxLength: number,
 ): TokenizerFiles {
   const roles = specialTokens(recipe, tokenizer);
   const isTranslation = recipe.task === 'translation';
@@ -28,7 +28,7 @@ export function trainRecipeTokenizer(
   return tokenizerFiles(json, {
     // in GPT-2 one token ends a text and begins the next
     specialTokens: roles.eos === GPT2_END ? { ...roles, bos: GPT2_END } : roles,
-    modelMaxLength: maxLengthOf(recipe.model),
+    modelMaxLength,
   });
 }
 

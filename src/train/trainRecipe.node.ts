@@ -1,13 +1,14 @@
 import { join } from 'node:path';
 import { nodeStorage } from '../checkpoint/storage.node.ts';
+import { locateModel } from '../pretrained/openModel.node.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
 import type { TrainingEvent } from './events.ts';
 import { languageModelTask } from './languageModelTask.ts';
 import { samplerFor, translatorFor } from './liveModel.ts';
-import { makeTokenizer, readPairs, readTexts } from './recipeData.node.ts';
-import { RunFolder } from './runFolder.node.ts';
+import { makeTokenizer, openStart, readPairs, readTexts, type Start } from './recipeData.node.ts';
+import { RunFolder, type SavedRun } from './runFolder.node.ts';
 import type { Examination, StopSignal, TrainingTask } from './task.ts';
 import { type EndReason, Trainer, type TrainingOutcome } from './trainer.ts';
 import { translationTask } from './translationTask.ts';
@@ -54,7 +55,8 @@ export async function trainRecipe(
   let trainer: Trainer;
   let task: TrainingTask;
   try {
-    task = await makeTask(runtime, recipe, saved?.tokenizerFiles, () => trainer.arena);
+    const from = await startOf(recipe, saved);
+    task = await makeTask(runtime, recipe, saved?.tokenizerFiles, from, () => trainer.arena);
     for (const text of task.notices) notice(text);
     trainer = await Trainer.create(runtime, recipe, task, {
       save: (contents) => folder.save(contents),
@@ -63,6 +65,7 @@ export async function trainRecipe(
       onEvent,
       stop,
     });
+    if (!saved) await from?.fill(task.model, trainer.arena);
   } catch (error) {
     if (!resume) await folder.abandon();
     throw error;
@@ -97,19 +100,28 @@ export async function trainRecipe(
   return { ...run, modelFolder, test: await trainer.test() };
 }
 
+/** The model that is trained further; that of the snapshot, where there is one. */
+async function startOf(recipe: Recipe, saved: SavedRun | undefined): Promise<Start | undefined> {
+  if (recipe.model.family !== 'pretrained') return undefined;
+  if (saved) return openStart(saved.snapshot.storage);
+  const { storage, gguf } = await locateModel(recipe.model.from);
+  return openStart(storage, gguf);
+}
+
 async function makeTask(
   runtime: Runtime,
   recipe: Recipe,
   files: TokenizerFiles | undefined,
+  start: Start | undefined,
   arena: () => Trainer['arena'],
 ): Promise<TrainingTask> {
   if (recipe.task === 'translation') {
     const parts = await readPairs(recipe);
     const texts = () => parts.train.flatMap(({ source, target }) => [source, target]);
-    files ??= await makeTokenizer(recipe, texts);
-    return translationTask(recipe, parts, files, translatorFor(runtime, arena, recipe.evaluate));
+    files ??= await makeTokenizer(recipe, texts, start);
+    return translationTask(recipe, parts, files, start, translatorFor(runtime, arena, recipe.evaluate));
   }
   const parts = await readTexts(recipe);
-  files ??= await makeTokenizer(recipe, () => [parts.train]);
-  return languageModelTask(recipe, parts, files, samplerFor(runtime, arena, recipe));
+  files ??= await makeTokenizer(recipe, () => [parts.train], start);
+  return languageModelTask(recipe, parts, files, start, samplerFor(runtime, arena, recipe));
 }

@@ -4,14 +4,12 @@ import { BucketBatches, type PairBatch, type TokenPair } from '../data/bucketBat
 import type { TextPair } from '../data/pairs.ts';
 import { bleu } from '../eval/bleu.ts';
 import { chrf } from '../eval/chrf.ts';
-import { declarationsOf } from '../models/declarations.ts';
 import type { EncoderDecoderModel } from '../models/model.ts';
-import { parseModel } from '../models/registry.ts';
 import type { TranslationEvaluation, TranslationRecipe } from '../recipe/recipe.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
 import { Fingerprint } from './fingerprint.ts';
-import { checkedLength, modelConfig, withInit } from './modelConfig.ts';
+import { checkedLength, recipeModel, type StartingPoint } from './recipeModel.ts';
 import { openRecipeTokenizer } from './recipeTokenizer.ts';
 import type { Examination, Micro, StopSignal, TrainingTask } from './task.ts';
 
@@ -33,12 +31,11 @@ export function translationTask(
   recipe: TranslationRecipe,
   parts: PairParts,
   files: TokenizerFiles,
+  start: StartingPoint | undefined,
   translator: ((model: EncoderDecoderModel, tokenizer: Tokenizer) => Translate) | undefined,
 ): TrainingTask {
   const tokenizer = openRecipeTokenizer(recipe, files);
-  const { pad, bos, eos } = tokenizer.specialIds;
-  const config = modelConfig(recipe.model, { size: tokenizer.vocabSize, padId: pad, bosId: bos, eosId: eos });
-  const model = parseModel(config, 'model.config') as EncoderDecoderModel;
+  const { model, declarations } = recipeModel(recipe, 'encoder-decoder', tokenizer, start);
   const train = tokenPairs(tokenizer, parts.train);
   const validation = tokenPairs(tokenizer, parts.validation);
   const shared = { seed: recipe.seed, padId: model.padId!, startId: model.startId };
@@ -57,10 +54,10 @@ export function translationTask(
   const translate = translator?.(model, tokenizer);
   return {
     model,
-    declarations: withInit(recipe.model, declarationsOf(model)),
+    declarations,
     tokenizer,
     tokenizerFiles: files,
-    generationConfig: generationConfig(model, recipe.evaluate),
+    generationConfig: { ...start?.generationConfig, ...generationConfig(model, recipe.evaluate) },
     smoothing: recipe.objective.labelSmoothing,
     padded: true,
     bindings: undefined,

@@ -2,9 +2,9 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bleu } from '../../src/eval/bleu.ts';
-import { pairLoss, textLoss } from '../../src/pretrained/measureLoss.ts';
 import { openModel } from '../../src/pretrained/openModel.node.ts';
 import { createReferenceRuntime } from '../../src/runtime/reference/reference.ts';
+import { pairLoss, textLoss } from '../../src/train/measureLoss.ts';
 import { type Models, makeModels } from './models.ts';
 import { hasStack, qkv } from './qkv.ts';
 

@@ -16,13 +16,14 @@ import * as ort from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shapeText } from '../../src/base/dim.ts';
 import { float32, type HostTensor, int32 } from '../../src/base/tensor.ts';
+import { defaultTolerance } from '../../src/check/against.ts';
+import { maxAbs, maxDifference } from '../../src/check/comparison.ts';
 import { exportFolder } from '../../src/export/exportFolder.node.ts';
 import { exportGraphs } from '../../src/export/exportGraphs.ts';
 import { leaves } from '../../src/graph/graph.ts';
 import { parseModel } from '../../src/models/registry.ts';
 import { ModelProtoSchema } from '../../src/onnx/proto/onnx_pb.ts';
 import { openModel } from '../../src/pretrained/openModel.node.ts';
-import { limits, relativeToMax } from '../parity/measure.ts';
 import { readTensors, under } from '../parity/parityCase.ts';
 
 // Exports of the parity cases, run by ONNX Runtime as anyone would run them, give what the reference gave.
@@ -132,7 +133,7 @@ describe('an exported encoder', () => {
     const found = await run(session, { token_type_ids: zeros, ...inputs });
     expect(Object.keys(found)).toEqual(Object.keys(outputs));
     for (const [own, reference] of Object.entries(outputs)) {
-      expect(relativeToMax(found[own]!, stored.get(`output.${reference}`)!)).toBeLessThan(limits.output);
+      expect(relativeToMax(found[own]!, stored.get(`output.${reference}`)!)).toBeLessThan(defaultTolerance);
     }
   });
 
@@ -183,7 +184,7 @@ describe('an exported causal model', () => {
         }
         [start, past] = [end, nextPast(found)];
       }
-      expect(relativeToMax(zeroedWhere(joined(steps), mask!), logits!)).toBeLessThan(limits.output);
+      expect(relativeToMax(zeroedWhere(joined(steps), mask!), logits!)).toBeLessThan(defaultTolerance);
     }
   });
 
@@ -213,7 +214,7 @@ describe('an exported encoder-decoder', () => {
     const { input_ids: ids, attention_mask: mask, labels } = Object.fromEntries(under(stored, 'input.'));
     const { last_hidden_state: states } = await run(encoder, { input_ids: ids!, attention_mask: mask! });
     const reference = stored.get('output.encoder_last_hidden_state');
-    if (reference) expect(relativeToMax(states!, reference)).toBeLessThan(limits.output);
+    if (reference) expect(relativeToMax(states!, reference)).toBeLessThan(defaultTolerance);
 
     // what the decoder reads: the labels shifted by one, padding where there is none
     if (model.kind !== 'encoder-decoder') throw new Error(`${name} is no encoder-decoder`);
@@ -234,7 +235,7 @@ describe('an exported encoder-decoder', () => {
         expect(past['past_key_values.0.encoder.key']!.shape[2]).toBe(ids!.shape[1]);
       }
       const logits = size === 1 ? joined(steps) : steps[0]!;
-      expect(relativeToMax(logits, stored.get('output.logits')!)).toBeLessThan(limits.output);
+      expect(relativeToMax(logits, stored.get('output.logits')!)).toBeLessThan(defaultTolerance);
     }
   });
 });
@@ -370,3 +371,8 @@ describe('an exported folder', () => {
     expect(readdirSync(place)).toEqual(['empty']);
   });
 });
+
+/** max |a − b| / max |b| */
+function relativeToMax(actual: HostTensor, expected: HostTensor): number {
+  return maxDifference(actual, expected) / maxAbs(expected.data);
+}

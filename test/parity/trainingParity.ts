@@ -1,3 +1,6 @@
+import { inCheckpoint } from '../../src/check/against.ts';
+import { maxDifferenceOf } from '../../src/check/comparison.ts';
+import { countLabels, lossInputs } from '../../src/check/referenceBatch.ts';
 import { nodeStorage } from '../../src/checkpoint/storage.node.ts';
 import type { Model } from '../../src/models/model.ts';
 import type { ParameterArena } from '../../src/nn/parameterArena.ts';
@@ -7,8 +10,7 @@ import { lossScales, traceLoss } from '../../src/train/objectives.ts';
 import type { OptimizerConfig } from '../../src/train/optimizer.ts';
 import { learningRate } from '../../src/train/schedule.ts';
 import { TrainStep } from '../../src/train/trainStep.ts';
-import { limits, type Measure, maxDifferenceOf, relative } from './measure.ts';
-import { countLabels, inCheckpoint, lossInputs } from './modelParity.ts';
+import { limits, type Measure, relative } from './measure.ts';
 import { type Json, type ParityCase, readJson, readTensors, under } from './parityCase.ts';
 
 interface LoggedStep {

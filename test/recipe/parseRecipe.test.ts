@@ -135,7 +135,7 @@ describe('one mistake', () => {
     [
       'a family',
       changed('family: transformer', 'family: transfomer'),
-      'x.yaml:10:11: model.family: got "transfomer", expected marian, transformer, t5 or bart. Did you mean transformer?',
+      'x.yaml:10:11: model.family: got "transfomer", expected marian, transformer, t5, bart or pretrained. Did you mean transformer?',
     ],
     [
       'a task',

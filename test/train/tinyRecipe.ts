@@ -4,6 +4,13 @@ import { join } from 'node:path';
 import { loadRecipe } from '../../src/recipe/loadRecipe.node.ts';
 import type { Recipe } from '../../src/recipe/recipe.ts';
 
+export interface TinyMetrics {
+  readonly step: number;
+  readonly loss?: number;
+  readonly validation?: { readonly loss: number };
+  readonly test?: unknown;
+}
+
 /** A folder for one test, with some of the Tatoeba pairs and recipes that take a second. */
 export class TinyRecipe {
   readonly folder: string = mkdtempSync(join(tmpdir(), 'qkv-train-'));
@@ -26,12 +33,12 @@ export class TinyRecipe {
     return loadRecipe(this.file(task), [`output=${this.output}`, ...overrides]);
   }
 
-  metrics(output: string = this.output): { readonly step: number; readonly loss?: number; readonly test?: unknown }[] {
+  metrics(output: string = this.output): TinyMetrics[] {
     const text = readFileSync(join(output, 'metrics.jsonl'), 'utf8');
     return text
       .trim()
       .split('\n')
-      .map((line) => JSON.parse(line) as { step: number });
+      .map((line) => JSON.parse(line) as TinyMetrics);
   }
 
   [Symbol.dispose](): void {

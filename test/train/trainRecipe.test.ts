@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { QkvError } from '../../src/base/errors.ts';
@@ -158,6 +158,44 @@ describe('a run of a recipe', () => {
     expect(readdirSync(join(tiny.folder, 'steep')).filter((name) => name.startsWith('step-'))).toEqual([]);
     expect(existsSync(join(tiny.output, 'step-000004'))).toBe(true);
   });
+
+  it.each(['translation', 'language-model'] as const)(
+    '%s: goes on from a model that exists, with its tokenizer, and can be resumed without it',
+    async (task) => {
+      using tiny = new TinyRecipe(4);
+      const first = await trainRecipe(runtime, tiny.load(task, 'train.steps=20', 'train.validateEvery=20'));
+      const moved = join(tiny.folder, 'base');
+      renameSync(first.modelFolder!, moved);
+      const lossBefore = tiny.metrics().findLast(({ validation }) => validation)!.validation!.loss;
+      const further = (...set: string[]): Recipe =>
+        tiny.load(
+          task,
+          `output=${join(tiny.folder, 'further')}`,
+          'tokenizer={kind: model}',
+          `model={family: pretrained, from: ${moved}}`,
+          'train.schedule={name: constant, peak: 1e-9}',
+          'train.steps=4',
+          'train.validateEvery=1',
+          ...set,
+        );
+      await trainUntil(further(), 2);
+      renameSync(moved, join(tiny.folder, 'gone'));
+      const run = await trainRecipe(runtime, further(), { resume: true });
+      const lines = tiny.metrics(run.folder);
+      expect(lines.find(({ validation }) => validation)!.validation!.loss).toBeCloseTo(lossBefore, 3);
+      const tokenizers = [join(tiny.folder, 'gone'), run.modelFolder!].map((folder) =>
+        sha(join(folder, 'tokenizer.json')),
+      );
+      expect(tokenizers[0]).toBe(tokenizers[1]);
+      const other = task === 'translation' ? 'language-model' : 'translation';
+      const wrong = tiny.load(
+        other,
+        `output=${join(tiny.folder, 'wrong')}`,
+        `model={family: pretrained, from: ${run.modelFolder}}`,
+      );
+      expect((await failureOf(trainRecipe(runtime, wrong))).message).toContain('model.from');
+    },
+  );
 
   it('that cannot begin leaves its folder free for the next try', async () => {
     using tiny = new TinyRecipe();

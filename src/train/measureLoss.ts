@@ -6,7 +6,7 @@ import type { TextPair } from '../data/pairs.ts';
 import type { Model } from '../models/model.ts';
 import type { Runtime, Tensors } from '../runtime/runtime.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import { traceLoss } from '../train/objectives.ts';
+import { traceLoss } from './objectives.ts';
 
 export interface MeasuredLoss {
   /** Mean cross-entropy of a target token, in nats. */

@@ -1,0 +1,77 @@
+import { QkvError } from '../base/errors.ts';
+import type { JsonObject } from '../checkpoint/checkpoint.ts';
+import { declarationsOf } from '../models/declarations.ts';
+import type { Model } from '../models/model.ts';
+import { parseModel } from '../models/registry.ts';
+import type { ParameterDeclaration } from '../nn/scope.ts';
+import type { Recipe } from '../recipe/recipe.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { modelConfig, withInit } from './modelConfig.ts';
+
+/** A model that exists and is trained further. */
+export interface StartingPoint {
+  readonly location: string;
+  readonly config: JsonObject;
+  readonly generationConfig: JsonObject | undefined;
+  /** Keys of its checkpoint. */
+  readonly stored: ReadonlySet<string>;
+}
+
+type ModelOfKind<Kind extends Model['kind']> = Extract<Model, { readonly kind: Kind }>;
+
+/**
+ * The model that a recipe trains, `start` where that exists already, and its parameters with the recipe's initial values.
+ *
+ * @throws QkvError `config` for what a family cannot honour, `recipe` for a model that cannot do the task
+ */
+export function recipeModel<Kind extends Model['kind']>(
+  recipe: Recipe,
+  kind: Kind,
+  tokenizer: Tokenizer,
+  start: StartingPoint | undefined,
+): { readonly model: ModelOfKind<Kind>; readonly declarations: readonly ParameterDeclaration[] } {
+  const { pad, bos, eos } = tokenizer.specialIds;
+  if (recipe.model.family !== 'pretrained') {
+    const facts = { size: tokenizer.vocabSize, padId: pad, bosId: bos, eosId: eos };
+    const model = parseModel(modelConfig(recipe.model, facts), 'model.config') as ModelOfKind<Kind>;
+    return { model, declarations: withInit(recipe.model, declarationsOf(model)) };
+  }
+  const model = parseStart(start!);
+  if (model.kind !== kind) {
+    throw new QkvError('recipe', {
+      where: 'model.from',
+      got: `a ${model.family} model (${model.kind})`,
+      expected: `a model for the task ${recipe.task} (${kind})`,
+    });
+  }
+  if (tokenizer.vocabSize > model.vocabSize) {
+    throw new QkvError('recipe', {
+      where: 'tokenizer',
+      got: `${tokenizer.vocabSize} tokens`,
+      expected: `at most ${model.vocabSize}, those that the model has embeddings for`,
+      hint: 'tokenizer: { kind: model } takes its own',
+    });
+  }
+  return { model: model as ModelOfKind<Kind>, declarations: declarationsOf(model) };
+}
+
+/**
+ * The longest sequence of the model that a recipe trains, in tokens.
+ *
+ * @throws QkvError `config` for what the family cannot honour
+ */
+export function maxLengthOf({ model }: Recipe, start: StartingPoint | undefined): number {
+  if (model.family === 'pretrained') return parseStart(start!).maxLength;
+  if ('maxLength' in model) return model.maxLength;
+  return parseModel(modelConfig(model, { size: 1, padId: 0, bosId: 0, eosId: 0 }), 'model.config').maxLength;
+}
+
+/** @throws QkvError `recipe` where sequences of a recipe are longer than its model takes. */
+export function checkedLength(where: string, length: number, { maxLength }: Model): number {
+  if (length <= maxLength) return length;
+  throw new QkvError('recipe', { where, got: String(length), expected: `at most ${maxLength}, what the model takes` });
+}
+
+function parseStart({ config, location, stored }: StartingPoint): Model {
+  return parseModel(config, `${location}/config.json`, stored);
+}
