@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import type { ConvertOptions } from '../../src/export/convertFolder.node.ts';
 import { byteSize, oneOf } from './values.ts';
 
@@ -19,11 +19,10 @@ export function convertCommand(): Command {
       oneOf('--dtype', ['float32', 'float16', 'bfloat16']),
       'float32' as const,
     )
-    .option(
-      '--max-shard-size <size>',
-      'the largest file of weights, as 2GB or 500MB',
-      byteSize('--max-shard-size'),
-      5e9,
+    .addOption(
+      new Option('--max-shard-size <size>', 'the largest file of weights, as 500MB')
+        .argParser(byteSize('--max-shard-size'))
+        .default(5e9, '5GB'),
     )
     .option('--json', 'print what was written as JSON')
     .addHelpText(
