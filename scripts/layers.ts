@@ -34,9 +34,10 @@ const MAY_IMPORT: { readonly [folder: string]: readonly string[] } = {
   runtime: [...CORE, 'onnx'],
   nn: CORE,
   models: [...CORE, 'nn', 'checkpoint'], // a family's file holds its key map, whose type is checkpoint's
-  pretrained: [...TOP, 'generate', 'train'], // a model with its tokenizer: from text to text
+  pretrained: [...TOP, 'generate', 'predict', 'train'], // a model with its tokenizer: from text to text
   train: [...TOP, 'generate'], // validation translates
   generate: TOP,
+  predict: TOP,
   inspect: TOP,
   ...Object.fromEntries(SIDE.map((folder) => [folder, ['base']])),
 };

@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { QkvError } from '../base/errors.ts';
 import { nodeStorage } from '../checkpoint/storage.node.ts';
-import { loadPretrained, type Pretrained } from './pretrained.ts';
+import { type LoadOptions, loadPretrained, type Pretrained } from './pretrained.ts';
 
 const weightFiles = [
   'model.safetensors',
@@ -16,8 +16,8 @@ const weightFiles = [
  *
  * @throws QkvError `io` where there is none, and what `loadPretrained` throws.
  */
-export async function openModel(path: string): Promise<Pretrained> {
-  return loadPretrained(nodeStorage(modelFolder(path)));
+export async function openModel(path: string, options: LoadOptions = {}): Promise<Pretrained> {
+  return loadPretrained(nodeStorage(modelFolder(path)), options);
 }
 
 /** The folder that holds config.json and the rest. @throws QkvError `io` */

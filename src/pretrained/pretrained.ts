@@ -24,16 +24,18 @@ export interface Pretrained {
   readonly ignored: StrictLoad['ignored'];
 }
 
+export interface LoadOptions {
+  /** Of an encoder: in place of the head that config.json names. */
+  readonly head?: HeadName | undefined;
+}
+
 /**
  * Opens a model folder of a known family: every key of the checkpoint is used or ignored for a reason, every parameter
- * filled. The weights are read straight into the arena. `head` of an encoder: in place of the one that config.json names.
+ * filled. The weights are read straight into the arena.
  *
  * @throws QkvError `config`, `checkpoint`, `tokenizer` or `io`
  */
-export async function loadPretrained(
-  storage: Storage,
-  { head }: { readonly head?: HeadName } = {},
-): Promise<Pretrained> {
+export async function loadPretrained(storage: Storage, { head }: LoadOptions = {}): Promise<Pretrained> {
   const checkpoint = await openCheckpoint(storage);
   const stored = new Set(checkpoint.tensors.keys());
   const model = parseModel(checkpoint.config, `${storage.location}/config.json`, stored, head);
