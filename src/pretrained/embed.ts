@@ -26,19 +26,8 @@ export async function embed(
   { encoder = meanOfTokens, prompt, truncate = false, ...options }: EmbedOptions = {},
 ): Promise<Float32Array[]> {
   const before = promptOf(encoder, prompt);
-  const { model } = session;
-  const encoded = encodeTexts(
-    tokenizer,
-    texts.map((text, i) => {
-      const whole = before + text;
-      return { where: `text ${i + 1}`, texts: [encoder.lowercases ? whole.toLowerCase() : whole] };
-    }),
-    {
-      maxLength: Math.min(encoder.maxLength ?? model.maxLength, model.maxLength),
-      truncate,
-      segments: model.segments > 1,
-    },
-  );
+  const inputs = texts.map((text) => [encoder.lowercases ? (before + text).toLowerCase() : before + text]);
+  const encoded = encodeTexts(session.model, tokenizer, inputs, { truncate, maxLength: encoder.maxLength });
   const { pooling, steps } = encoder;
   const results = await session.run(embeddingTask({ pooling, steps }), encoded, options);
   return results.map(({ embedding }) => embedding!.data as Float32Array);

@@ -1,4 +1,5 @@
 import { QkvError } from '../base/errors.ts';
+import type { EncoderModel } from '../models/model.ts';
 import type { EncoderText } from '../predict/session.ts';
 import type { Encoding, Tokenizer } from '../tokenizer/tokenizer.ts';
 
@@ -97,13 +98,6 @@ export function frameSize(frame: TextFrame, texts: number): number {
   return (texts === 1 ? frame.single : frame.pair).filter(({ kind }) => kind === 'special').length;
 }
 
-export interface TextInput {
-  /** For messages. */
-  readonly where: string;
-  /** One text, or the two of a pair. */
-  readonly texts: readonly string[];
-}
-
 export interface EncodedText extends FramedText {
   /** Of each text, without special tokens, as long as it was before it was cut. */
   readonly encodings: readonly Encoding[];
@@ -111,50 +105,60 @@ export interface EncodedText extends FramedText {
   readonly kept: readonly number[];
 }
 
-export interface FitOptions {
-  /** Tokens at most, special ones included. */
-  readonly maxLength: number;
+export interface EncodeTextsOptions {
   /** Whether the ends of longer texts are cut, of a pair that of the longer text first; otherwise they are an error. */
   readonly truncate: boolean;
-  /** Whether the model tells segments apart. */
-  readonly segments: boolean;
+  /** Tokens at most, special ones included; the model's positions when left out, and never more. */
+  readonly maxLength?: number | undefined;
+  /** What text i is called in messages. */
+  readonly nameOf?: (i: number) => string;
 }
 
 /**
- * Tokens of texts or pairs of texts with the special ones around them.
+ * Tokens of texts or pairs of texts, with the special ones around them, as the model reads them.
  *
  * @throws QkvError `usage` for a text that is too long, and one that gives no token at all
  */
-export function encodeTexts(tokenizer: Tokenizer, inputs: readonly TextInput[], options: FitOptions): EncodedText[] {
+export function encodeTexts(
+  model: EncoderModel,
+  tokenizer: Tokenizer,
+  inputs: readonly (readonly string[])[],
+  { truncate, maxLength = model.maxLength, nameOf = (i) => `text ${i + 1}` }: EncodeTextsOptions,
+): EncodedText[] {
   const frame = textFrame(tokenizer);
-  return inputs.map(({ where, texts }) => {
+  const limit = Math.min(maxLength, model.maxLength);
+  return inputs.map((texts, i) => {
     const encodings = texts.map((one) => tokenizer.encode(one, { addSpecialTokens: false }));
     const lengths = encodings.map(({ ids }) => ids.length);
-    const room = options.maxLength - frameSize(frame, texts.length);
-    const total = lengths.reduce((a, b) => a + b, 0);
-    if (total > room && !options.truncate) {
+    const around = frameSize(frame, texts.length);
+    const total = lengths.reduce((a, b) => a + b, around);
+    if (total > limit && !truncate) {
       throw new QkvError('usage', {
-        where: `${where} (${JSON.stringify(texts[0]!.slice(0, 40))}…)`,
-        got: `${total + frameSize(frame, texts.length)} tokens`,
-        expected: `at most ${options.maxLength}, which is what the model reads`,
+        where: `${nameOf(i)} (${JSON.stringify(texts[0]!.slice(0, 40))}…)`,
+        got: `${total} tokens`,
+        expected: `at most ${limit}, which is what the model reads`,
         hint: 'Split it, or truncate',
       });
     }
-    const kept = fit(lengths, room);
+    const kept = sharesOf(limit - around, lengths);
     const framed = frameTokens(
       frame,
-      encodings.map(({ ids }, i) => ids.slice(0, kept[i])),
+      encodings.map(({ ids }, k) => ids.slice(0, kept[k])),
     );
     if (framed.ids.length === 0) {
-      throw new QkvError('usage', { where, got: 'an empty text', expected: 'a text with a token or more' });
+      throw new QkvError('usage', { where: nameOf(i), got: 'an empty text', expected: 'a text with a token or more' });
     }
-    const segments = options.segments ? framed.segments : framed.ids.map(() => 0);
-    return { ...framed, segments, encodings, kept };
+    return { ...framed, segments: segmentsFor(model, framed), encodings, kept };
   });
 }
 
+/** The segments of a text where the model tells some apart; else none but 0. */
+export function segmentsFor(model: EncoderModel, { ids, segments }: FramedText): readonly number[] {
+  return model.segments > 1 ? segments : ids.map(() => 0);
+}
+
 /** The tokens that are left of one or two texts in so much room: of the longer one the end goes first, then of both by turns. */
-function fit(lengths: readonly number[], room: number): number[] {
+function sharesOf(room: number, lengths: readonly number[]): number[] {
   const [first = 0, second = 0] = lengths;
   if (first + second <= room) return [...lengths];
   if (lengths.length === 1) return [Math.max(0, room)];
