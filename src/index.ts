@@ -109,10 +109,9 @@ export { RecipeError, type RecipeProblem } from './recipe/recipeError.ts';
 export { recipeJsonSchema } from './recipe/recipeSchema.ts';
 export { createReferenceRuntime, evaluate } from './runtime/reference/reference.ts';
 export type { Call, Program, ProgramOptions, Runtime, Tensors } from './runtime/runtime.ts';
+export type { AlignedEncoding, EncodeOptions, Encoding } from './tokenizer/encode.ts';
 export {
   type DecodeOptions,
-  type EncodeOptions,
-  type Encoding,
   loadTokenizer,
   type SpecialIds,
   type Tokenizer,

@@ -2,7 +2,7 @@ import { QkvError } from '../base/errors.ts';
 import type { JsonObject } from '../checkpoint/checkpoint.ts';
 import type { Storage } from '../checkpoint/storage.ts';
 import { decodeUtf8 } from '../checkpoint/utf8.ts';
-import { type SentencePieceOptions, sentencePieceJson } from '../tokenizer/sentencePieceJson.ts';
+import { type SentencePieceOptions, sentencePieceJson, withVocabulary } from '../tokenizer/sentencePieceJson.ts';
 import { parseSentencePieceModel } from '../tokenizer/sentencePieceModel.ts';
 import { loadTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
 import { byteLevelBpeJson, roleToken, wordPieceJson } from '../tokenizer/vocabularyJson.ts';
@@ -12,8 +12,8 @@ const maxFileBytes = 200_000_000;
 
 /**
  * The tokenizer of a model folder: `tokenizer.json` or, where there is none, what `vocab.txt` (BERT), `vocab.json` with
- * `merges.txt` (GPT-2, RoBERTa, BART) or a SentencePiece model (T5, ALBERT, Llama) say with `tokenizer_config.json`;
- * undefined where the folder has nothing of the kind. `modelConfig` is `config.json`: which tokens a family puts around a text.
+ * `merges.txt` (GPT-2, RoBERTa, BART), `source.spm` with `vocab.json` (Marian) or a SentencePiece model (T5, ALBERT, Llama) say
+ * with `tokenizer_config.json`; undefined where the folder has nothing of the kind. `modelConfig` is `config.json`: which tokens a family puts around a text.
  *
  * @throws QkvError `tokenizer` or `io`
  */
@@ -23,13 +23,27 @@ export async function openTokenizer(storage: Storage, modelConfig: JsonObject): 
   if (names.includes('tokenizer.json')) return loadTokenizer(await readJson(storage, 'tokenizer.json'), config);
   if (names.includes('vocab.txt')) {
     const roles = { unk_token: '[UNK]', pad_token: '[PAD]' };
-    return loadTokenizer(wordPieceJson(await readText(storage, 'vocab.txt'), config), withRoles(config, roles));
+    return loadWithRoles(wordPieceJson(await readText(storage, 'vocab.txt'), config), config, roles);
   }
   if (names.includes('vocab.json') && names.includes('merges.txt')) {
     const [vocab, merges] = [await readJson(storage, 'vocab.json'), await readText(storage, 'merges.txt')];
     const json = byteLevelBpeJson(vocab, merges, config);
-    const roles = json['post_processor'] === json['pre_tokenizer'] ? gpt2Roles : robertaRoles;
-    return loadTokenizer(json, withRoles(config, roles));
+    const roles = (json['post_processor'] as JsonObject)['type'] === 'ByteLevel' ? gpt2Roles : robertaRoles;
+    return loadWithRoles(json, config, roles);
+  }
+  if (names.includes('source.spm') && names.includes('vocab.json')) {
+    if (config['separate_vocabs'] === true) {
+      const where = 'tokenizer_config.json: separate_vocabs';
+      throw new QkvError('tokenizer', { where, got: 'true', expected: 'false: one vocab.json for both languages' });
+    }
+    const source = parseSentencePieceModel(await readBytes(storage, 'source.spm'), `${storage.location}/source.spm`);
+    const model = withVocabulary(source, await readJson(storage, 'vocab.json'));
+    const roles = { eos_token: '</s>', pad_token: '<pad>', unk_token: '<unk>' };
+    return loadWithRoles(
+      sentencePieceJson(model, { after: [roleToken(config, 'eos_token') ?? '</s>'] }),
+      config,
+      roles,
+    );
   }
   const file = sentencePieceFiles.find((name) => names.includes(name));
   if (file === undefined) return undefined;
@@ -37,7 +51,7 @@ export async function openTokenizer(storage: Storage, modelConfig: JsonObject): 
   const texts = new Set(model.pieces.map(({ text }) => text));
   const family = familyOf(modelConfig, config);
   const { roles, ...options } = family(config, texts);
-  return loadTokenizer(sentencePieceJson(model, options), withRoles(config, roles));
+  return loadWithRoles(sentencePieceJson(model, options), config, roles);
 }
 
 type Roles = Readonly<Record<string, string>>;
@@ -59,6 +73,7 @@ const families: Readonly<Record<string, Family>> = {
     ],
     // "9," is two tokens, as in the reference code for the model.
     avoid: (piece) => /\p{Nd},$/u.test(piece),
+    lstripped: roleToken(config, 'mask_token') ?? '[MASK]',
     roles: { bos_token: '[CLS]', eos_token: '[SEP]', pad_token: '<pad>', unk_token: '<unk>' },
   }),
   t5: (config, pieces) => {
@@ -97,9 +112,12 @@ function familyOf(modelConfig: JsonObject, config: JsonObject): Family {
   });
 }
 
-/** The usual tokens for the roles that `tokenizer_config.json` leaves open. */
-function withRoles(config: JsonObject, roles: Roles): JsonObject {
-  return { ...roles, ...Object.fromEntries(Object.entries(config).filter(([, value]) => value !== null)) };
+/** The usual tokens of the vocabulary for the roles that `tokenizer_config.json` leaves open. */
+function loadWithRoles(json: JsonObject, config: JsonObject, roles: Roles): Tokenizer {
+  const added = json['added_tokens'] as readonly { readonly content: string }[];
+  const usual = Object.entries(roles).filter(([, token]) => added.some(({ content }) => content === token));
+  const named = Object.entries(config).filter(([, value]) => value !== null);
+  return loadTokenizer(json, Object.fromEntries([...usual, ...named]));
 }
 
 async function readBytes(storage: Storage, name: string): Promise<Uint8Array> {

@@ -2,8 +2,11 @@ import { QkvError } from '../base/errors.ts';
 import { type BertNormalizerJson, bertNormalizer, bertWords, lowercaseEach } from './bertNormalizer.ts';
 import { byteToChar } from './byteAlphabet.ts';
 import {
+  isA,
   type LibraryBpe,
+  type LibraryDecoder,
   type LibraryNormalizer,
+  type LibraryPostProcessor,
   type LibraryPreTokenizer,
   type LibraryTokenizer,
   library,
@@ -12,7 +15,7 @@ import { pieceMerger } from './mergePiece.ts';
 import { precompiledNormalizer } from './precompiled.ts';
 import { gpt2Pattern, wordPattern, wordPatternSource } from './preTokenPatterns.ts';
 import { type UnigramModel, unigramEncoder } from './unigram.ts';
-import { utf8Encode } from './utf8.ts';
+import { utf8Decode, utf8Encode } from './utf8.ts';
 
 const cacheSize = 1 << 16;
 /** Longer pieces hardly come twice. */
@@ -25,6 +28,8 @@ const cachedLength = 256;
 export function amendLibrary(tokenizer: LibraryTokenizer, json: Readonly<Record<string, unknown>>): void {
   amendNormalizer(tokenizer.normalizer, json['normalizer'] as NormalizerJson);
   amendPreTokenizer(tokenizer.pre_tokenizer, json['pre_tokenizer'] as PreTokenizerJson);
+  amendDecoder(tokenizer.decoder);
+  amendPostProcessor(tokenizer.post_processor);
   const model = tokenizer.model;
   // The library joins unknown tokens across pieces, where the reference does so within each.
   const fuses = model.fuse_unk;
@@ -78,11 +83,8 @@ function charSplitter(model: LibraryBpe): (piece: string) => string[] | null {
 interface NormalizerJson extends BertNormalizerJson {
   readonly normalizers?: readonly NormalizerJson[]; // of Sequence
   readonly precompiled_charsmap?: unknown; // of Precompiled
-}
-
-/** `instanceof`, for classes that the types here do not tell apart. */
-function isA(part: unknown, type: abstract new (...args: never[]) => unknown): boolean {
-  return part instanceof type;
+  readonly strip_left?: boolean; // of Strip
+  readonly strip_right?: boolean;
 }
 
 function amendNormalizer(part: LibraryNormalizer | null, json: NormalizerJson): void {
@@ -100,6 +102,10 @@ function amendNormalizer(part: LibraryNormalizer | null, json: NormalizerJson): 
     part.normalize = (text) => (text === '' ? '' : prepend(text)); // what is empty stays so
   } else if (isA(part, library.LowercaseNormalizer)) {
     part.normalize = lowercaseEach;
+  } else if (isA(part, library.StripNormalizer)) {
+    const ends = `${json.strip_left ? '^\\p{White_Space}+' : '$.'}|${json.strip_right ? '\\p{White_Space}+$' : '$.'}`;
+    const pattern = new RegExp(ends, 'gu'); // trim() has another idea of white space
+    part.normalize = (text) => text.replace(pattern, '');
   }
 }
 
@@ -134,6 +140,24 @@ function amendPreTokenizer(part: LibraryPreTokenizer | null, json: PreTokenizerJ
   } else if (part instanceof library.SplitPreTokenizer && part.config.pattern?.Regex === wordPatternSource) {
     part.pre_tokenize_text = (text) => text.match(wordPattern) ?? []; // the library looks for gaps; there are none
   }
+}
+
+/** RoBERTa's and BART's models know one type only. */
+function amendPostProcessor(part: LibraryPostProcessor | null): void {
+  if (part?.config.type === 'RobertaProcessing') {
+    const original = part.post_process.bind(part);
+    part.post_process = (...args) => {
+      const { tokens } = original(...args);
+      return { tokens, token_type_ids: new Array<number>(tokens.length).fill(0) };
+    };
+  }
+  for (const inner of part?.processors ?? []) amendPostProcessor(inner);
+}
+
+/** A byte order mark is a character of the text. */
+function amendDecoder(part: LibraryDecoder | null): void {
+  if (part instanceof library.ByteFallbackDecoder) part.text_decoder = { decode: utf8Decode };
+  for (const inner of part?.decoders ?? []) amendDecoder(inner);
 }
 
 function cached<T>(compute: (piece: string) => T): (piece: string) => T {

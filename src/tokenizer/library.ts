@@ -8,20 +8,59 @@ export interface LibraryTokenizer {
   readonly normalizer: LibraryNormalizer | null;
   readonly pre_tokenizer: LibraryPreTokenizer | null;
   readonly model: LibraryModel;
-  readonly post_processor: {
-    post_process(tokens: readonly string[], pair: null, addSpecialTokens: boolean): { readonly tokens: string[] };
-  } | null;
-  encode(text: string, options: { add_special_tokens: boolean }): { ids: (number | undefined)[]; tokens: string[] };
+  readonly decoder: LibraryDecoder | null;
+  readonly post_processor: LibraryPostProcessor | null;
+  readonly splitter_unnormalized: LibrarySplitter;
+  readonly splitter_normalized: LibrarySplitter;
+  readonly added_tokens_map: ReadonlyMap<
+    string,
+    { readonly id: number; readonly lstrip: boolean; readonly rstrip: boolean }
+  >;
+  /** Tokens without those put around a text. */
+  encode_text(text: string): string[];
   decode(ids: readonly number[]): string;
   token_to_id(token: string): number | undefined;
+}
+
+/** Cuts added tokens out of a text. */
+export interface LibrarySplitter {
+  split(text: string): string[];
+}
+
+export interface LibraryPostProcessor {
+  readonly config: { readonly type: string; readonly trim_offsets?: boolean; readonly add_prefix_space?: boolean };
+  readonly processors?: readonly LibraryPostProcessor[]; // of Sequence
+  /** Puts special tokens, as text, around what may be anything. ByteLevel gives the pair back as it is. */
+  post_process<T>(
+    tokens: readonly T[],
+    pair: readonly T[] | null,
+    addSpecialTokens: boolean,
+  ): {
+    readonly tokens: (T | string)[];
+    readonly tokens_pair?: readonly T[] | null;
+    readonly token_type_ids?: number[];
+  };
 }
 
 export interface LibraryNormalizer {
   normalize(text: string): string;
 }
 
+export interface LibraryReplaceNormalizer extends LibraryNormalizer {
+  readonly pattern: RegExp | null;
+  readonly config: { readonly content?: string };
+}
+
 export interface LibrarySequenceNormalizer extends LibraryNormalizer {
   readonly normalizers: readonly (LibraryNormalizer | null)[];
+}
+
+export interface LibraryDecoder {
+  readonly decoders?: readonly (LibraryDecoder | null)[]; // of Sequence
+}
+
+export interface LibraryByteFallback extends LibraryDecoder {
+  text_decoder: { decode(bytes: Uint8Array): string };
 }
 
 export interface LibraryModel {
@@ -30,7 +69,12 @@ export interface LibraryModel {
   /** Tokens by id, with holes where no token has the id. */
   readonly vocab: readonly (string | undefined)[];
   readonly unk_token?: string | null;
+  readonly unk_token_id?: number;
   encode(pieces: readonly string[]): string[];
+}
+
+export interface LibraryWordPiece extends LibraryModel {
+  readonly config: { readonly continuing_subword_prefix?: string };
 }
 
 export interface LibraryBpe extends LibraryModel {
@@ -67,6 +111,7 @@ type Class<T> = new (json: object, config: object) => T;
 export const library = tokenizers as unknown as {
   readonly Tokenizer: Class<LibraryTokenizer>;
   readonly BPE: Class<LibraryBpe>;
+  readonly WordPiece: Class<LibraryWordPiece>;
   readonly ByteLevelPreTokenizer: Class<LibraryByteLevel>;
   readonly SplitPreTokenizer: Class<LibrarySplit>;
   readonly MetaspacePreTokenizer: Class<LibraryMetaspace>;
@@ -77,6 +122,14 @@ export const library = tokenizers as unknown as {
   readonly SequenceNormalizer: Class<LibrarySequenceNormalizer>;
   readonly PrecompiledNormalizer: Class<LibraryNormalizer>;
   readonly BertNormalizer: Class<LibraryNormalizer>;
+  readonly ReplaceNormalizer: Class<LibraryReplaceNormalizer>;
   readonly PrependNormalizer: Class<LibraryNormalizer>;
   readonly LowercaseNormalizer: Class<LibraryNormalizer>;
+  readonly StripNormalizer: Class<LibraryNormalizer>;
+  readonly ByteFallbackDecoder: Class<LibraryByteFallback>;
 };
+
+/** `instanceof`, for classes that the types here do not tell apart. */
+export function isA(part: unknown, type: abstract new (...args: never[]) => unknown): boolean {
+  return part instanceof type;
+}

@@ -7,6 +7,11 @@
 export const gpt2Pattern: RegExp =
   /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
 
+/** Llama 3's pattern, in Oniguruma's dialect. Source: https://github.com/meta-llama/llama-models */
+export const llama3PatternSource: string =
+  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" +
+  '\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+';
+
 /** Stands for a space in the pieces of a word-level vocabulary, as in SentencePiece. */
 export const metaspace = '\u2581';
 

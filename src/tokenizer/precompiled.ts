@@ -1,14 +1,11 @@
 import { QkvError } from '../base/errors.ts';
+import { graphemes } from './graphemes.ts';
 import { utf8Decode, utf8Encode } from './utf8.ts';
 
 // Node and browsers have it; it does not belong to the language, whose library alone the types here know.
 declare const atob: (base64: string) => string;
 
 const cacheSize = 1 << 14;
-const anyNonAscii = /[^\0-\x7f]/;
-/** ASCII that cannot join with what stands beside it; runs of anything else with one such character at either end. */
-const sections = /(?:\r\n|[\0-\x7f])?(?:[^\0-\x7f]+(?:\r\n|[\0-\x7f])?)+|\r\n|[\0-\x7f]/g;
-
 /**
  * SentencePiece's precompiled map of characters, as `tokenizer.json` holds it: base64 of the length of a double-array trie
  * (32 bits, little-endian), the trie, and the replacements, each ended by a zero byte. A value of the trie is the place of
@@ -44,14 +41,7 @@ export function precompiledNormalizer(base64: unknown): (text: string) => string
     }
     return result;
   };
-  const clusters = new Intl.Segmenter('und', { granularity: 'grapheme' });
-  return (text) =>
-    text.replace(sections, (section) => {
-      if (!anyNonAscii.test(section)) return cached(section);
-      let out = '';
-      for (const { segment } of clusters.segment(section)) out += cached(segment);
-      return out;
-    });
+  return (text) => graphemes(text).map(cached).join('');
 }
 
 function parse(base64: unknown): { trie: Uint32Array; replacements: Uint8Array } {

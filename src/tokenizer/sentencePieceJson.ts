@@ -1,8 +1,10 @@
 import { QkvError } from '../base/errors.ts';
+import { isObject } from './checkTokenizerJson.ts';
 import { metaspace } from './preTokenPatterns.ts';
-import type { SentencePieceModel } from './sentencePieceModel.ts';
+import type { PieceType, SentencePieceModel } from './sentencePieceModel.ts';
+import { neverScore } from './unigram.ts';
 import { utf8Encode } from './utf8.ts';
-import { addedToken, template } from './vocabularyJson.ts';
+import { addedToken, frame, template } from './vocabularyJson.ts';
 
 // Node and browsers have it; it does not belong to the language, whose library alone the types here know.
 declare const btoa: (bytes: string) => string;
@@ -17,6 +19,8 @@ export interface SentencePieceOptions {
   readonly normalizers?: readonly Json[];
   /** Pieces that the family makes of smaller ones wherever it can. */
   readonly avoid?: (piece: string) => boolean;
+  /** The special token that takes the space before it, so that it stands for a word. */
+  readonly lstripped?: string;
   /** Tokens behind those of the model, in the order of their ids (T5's `<extra_id_99>` to `<extra_id_0>`). */
   readonly extraTokens?: readonly string[];
 }
@@ -25,7 +29,7 @@ const avoidedScore = 100;
 
 /** A SentencePiece model as the object that `tokenizer.json` holds, with the model's own normaliser and the ids of its pieces. */
 export function sentencePieceJson(model: SentencePieceModel, options: SentencePieceOptions = {}): Json {
-  const { before = [], after = [], normalizers = [], avoid = () => false, extraTokens = [] } = options;
+  const { before = [], after = [], normalizers = [], avoid = () => false, extraTokens = [], lstripped } = options;
   const ids = new Map<string, number>();
   for (const [id, { text }] of model.pieces.entries()) {
     if (ids.has(text)) throw fault(`the piece ${JSON.stringify(text)} twice`, 'every piece once');
@@ -34,34 +38,31 @@ export function sentencePieceJson(model: SentencePieceModel, options: SentencePi
   for (const token of extraTokens) ids.set(token, ids.size);
   const unknown = model.pieces.findIndex(({ type }) => type === 'unknown');
   if (unknown < 0) throw fault('no piece for the unknown', 'one');
+  // A unigram model finds the pieces that the user defined by their scores, among the others.
+  const isAdded = (type: PieceType): boolean =>
+    type === 'control' || type === 'unknown' || (type === 'userDefined' && model.kind === 'bpe');
   const special = [
     ...model.pieces.flatMap(({ text, type }, id) =>
-      type === 'control' || type === 'unknown' ? [addedToken(text, id, true)] : [],
+      isAdded(type) ? [addedToken(text, id, type !== 'userDefined', text === lstripped)] : [],
     ),
     ...extraTokens.map((token) => addedToken(token, ids.get(token)!, true)),
   ];
-  // Spaces that the character map makes count, so they are removed after it.
-  const spaces: Json[] = model.removeExtraWhitespaces
-    ? [replace({ Regex: '^ +' }, ''), replace({ Regex: ' {2,}' }, ' '), replace({ Regex: `[ ${metaspace}]+$` }, '')]
-    : [];
-  const prefix: Json[] = model.addDummyPrefix ? [{ type: 'Prepend', prepend: metaspace }] : [];
-  const charsmap: Json[] =
-    model.charsmap.length > 0 ? [{ type: 'Precompiled', precompiled_charsmap: toBase64(model.charsmap) }] : [];
   const isUnigram = model.kind === 'unigram';
   // No piece reaches over a space, so that words can be encoded one by one, and remembered.
-  const isByWord = isUnigram && model.pieces.every(({ text }) => !text.includes(metaspace, 1));
+  const isByWord =
+    isUnigram &&
+    model.removeExtraWhitespaces &&
+    model.addDummyPrefix &&
+    !model.spaceIsSuffix &&
+    model.pieces.every(({ text }) => !text.includes(metaspace, 1));
+  const charsmap: Json[] =
+    model.charsmap.length > 0 ? [{ type: 'Precompiled', precompiled_charsmap: toBase64(model.charsmap) }] : [];
+  const steps = [...normalizers, ...charsmap, ...(isByWord ? [] : spaceNormalizers(model))];
   return {
-    version: '1.0',
-    truncation: null,
-    padding: null,
+    ...frame,
     added_tokens: special,
-    normalizer: {
-      type: 'Sequence',
-      normalizers: [...normalizers, ...charsmap, ...spaces, ...prefix, replace({ String: ' ' }, metaspace)],
-    },
-    pre_tokenizer: isByWord
-      ? { type: 'Metaspace', replacement: metaspace, prepend_scheme: 'never', split: true }
-      : null,
+    normalizer: steps.length > 0 ? { type: 'Sequence', normalizers: steps } : null,
+    pre_tokenizer: isByWord ? words : null,
     post_processor: template(before, after, (token) => idOf(ids, token)),
     decoder: {
       type: 'Sequence',
@@ -69,12 +70,57 @@ export function sentencePieceJson(model: SentencePieceModel, options: SentencePi
         replace({ String: metaspace }, ' '),
         { type: 'ByteFallback' },
         { type: 'Fuse' },
-        ...(model.addDummyPrefix ? [{ type: 'Strip', content: ' ', start: 1, stop: 0 }] : []),
+        ...(!model.addDummyPrefix
+          ? []
+          : [model.spaceIsSuffix ? replace({ Regex: ' $' }, '') : { type: 'Strip', content: ' ', start: 1, stop: 0 }]),
       ],
     },
     model: isUnigram ? unigram(model, unknown, avoid, extraTokens) : bpe(model, unknown, ids),
   };
 }
+
+/** Spaces are all that cuts: white space that the character map leaves is a character like others. */
+const words: Json = {
+  type: 'Sequence',
+  pretokenizers: [
+    { type: 'Split', pattern: { Regex: ' ' }, behavior: 'Removed', invert: false },
+    { type: 'Metaspace', replacement: metaspace, prepend_scheme: 'always', split: true },
+  ],
+};
+
+/** What SentencePiece makes of spaces, after the character map: it may have made some. */
+function spaceNormalizers(model: SentencePieceModel): Json[] {
+  const steps: Json[] = [];
+  if (model.removeExtraWhitespaces) {
+    steps.push(replace({ Regex: '^ +' }, ''), replace({ Regex: ' {2,}' }, ' '));
+    steps.push(replace({ Regex: `[ ${metaspace}]+$` }, ''));
+  }
+  if (model.addDummyPrefix) {
+    steps.push(
+      model.spaceIsSuffix ? replace({ Regex: '(?<=[\\s\\S])\\z' }, metaspace) : { type: 'Prepend', prepend: metaspace },
+    );
+  }
+  return [...steps, replace({ String: ' ' }, metaspace)];
+}
+
+/**
+ * The model with the ids of another file (Marian's `vocab.json`). Pieces that the file lacks go, so that text is made of others;
+ * tokens that the model lacks are those of the other language: decoded, never encoded.
+ */
+export function withVocabulary(model: SentencePieceModel, vocab: unknown): SentencePieceModel {
+  const entries = isObject(vocab) ? Object.entries(vocab).sort(([, a], [, b]) => Number(a) - Number(b)) : [];
+  if (entries.length === 0 || !entries.every(([, id], i) => id === i)) {
+    const expected = 'an object of tokens and their ids, from 0 without a gap';
+    throw new QkvError('tokenizer', { where: 'vocab.json', expected });
+  }
+  const pieces = new Map(model.pieces.map((piece) => [piece.text, piece]));
+  const unused = (text: string) =>
+    ({ text, score: 0, type: languageCode.test(text) || text === '<pad>' ? 'control' : 'unused' }) as const;
+  return { ...model, pieces: entries.map(([text]) => pieces.get(text) ?? unused(text)) };
+}
+
+/** Which language a text is to be translated to. */
+const languageCode = /^>>.+<<$/;
 
 function idOf(ids: ReadonlyMap<string, number>, token: string): number {
   const id = ids.get(token);
@@ -95,6 +141,7 @@ function unigram(
   const vocab = model.pieces.map(({ text, score, type }) => {
     // SentencePiece's bonus, so that a piece that the user defined always wins.
     if (type === 'userDefined') return [text, utf8Encode(text).length * highest - 0.1];
+    if (type === 'unused') return [text, neverScore];
     if (type !== 'normal') return [text, 0];
     return [text, avoid(text) ? score - avoidedScore : score];
   });

@@ -11,9 +11,12 @@ export interface SentencePieceModel {
   readonly charsmap: Uint8Array;
   readonly addDummyPrefix: boolean;
   readonly removeExtraWhitespaces: boolean;
+  /** Spaces are written behind words, not before them. */
+  readonly spaceIsSuffix: boolean;
 }
 
-const pieceTypes: readonly (PieceType | undefined)[] = [
+/** By the number that stands for the type in a file. */
+export const pieceTypes: readonly (PieceType | undefined)[] = [
   undefined,
   'normal',
   'unknown',
@@ -44,6 +47,7 @@ export function parseSentencePieceModel(bytes: Uint8Array, where: string): Sente
   let charsmap: Uint8Array = new Uint8Array(0);
   let addDummyPrefix = true;
   let removeExtraWhitespaces = true;
+  let spaceIsSuffix = false;
   const text = (field: Field): string => {
     try {
       return decoder.decode(field.bytes);
@@ -69,7 +73,7 @@ export function parseSentencePieceModel(bytes: Uint8Array, where: string): Sente
       for (const inner of fieldsOf(field.bytes, where)) {
         if (inner.number === 3) kind = inner.value;
         else if (inner.number === 35) byteFallback = inner.value !== 0;
-        else if (inner.number === 24 && inner.value !== 0) refuse('treat_whitespace_as_suffix', 'spaces before words');
+        else if (inner.number === 24) spaceIsSuffix = inner.value !== 0;
       }
     } else if (field.number === 3 && field.wire === 2) {
       for (const inner of fieldsOf(field.bytes, where)) {
@@ -89,6 +93,7 @@ export function parseSentencePieceModel(bytes: Uint8Array, where: string): Sente
     charsmap,
     addDummyPrefix,
     removeExtraWhitespaces,
+    spaceIsSuffix,
   };
 }
 

@@ -9,6 +9,9 @@ export interface UnigramModel {
 /** Below every score, as in SentencePiece: a character outside the vocabulary is the last resort. */
 const unknownPenalty = 10;
 
+/** The score of a token that no text is encoded as, such as those that only translations have. */
+export const neverScore = -1e9;
+
 interface Node {
   /** Of the token that ends here; NaN where none does. */
   score: number;
@@ -25,6 +28,7 @@ export function unigramEncoder(model: UnigramModel): (piece: string) => string[]
   const root = newNode();
   let lowest = Number.POSITIVE_INFINITY;
   model.vocab.forEach(([token, score], id) => {
+    if (score <= neverScore) return;
     lowest = Math.min(lowest, score);
     let node = root;
     for (const char of token) {

@@ -3,7 +3,12 @@ import type { AddedTokenJson } from './tokenizerJson.ts';
 
 type Json = Readonly<Record<string, unknown>>;
 
-const frame = { version: '1.0', truncation: null, padding: null } as const;
+export const frame = { version: '1.0', truncation: null, padding: null } as const;
+
+/** Pre-tokenizer, post-processor and decoder of a byte-level vocabulary alike. */
+export function byteLevelPart(addPrefixSpace: boolean, useRegex = true): Json {
+  return { type: 'ByteLevel', add_prefix_space: addPrefixSpace, trim_offsets: true, use_regex: useRegex };
+}
 
 export function addedToken(content: string, id: number, special: boolean, lstrip = false): AddedTokenJson {
   return { id, content, single_word: false, lstrip, rstrip: false, normalized: false, special };
@@ -89,24 +94,8 @@ export function byteLevelBpeJson(vocabJson: unknown, mergesText: string, config:
     throw new QkvError('tokenizer', { where: 'vocab.json', expected: 'an object of tokens and their ids' });
   }
   const vocab = vocabJson as Readonly<Record<string, number>>;
-  const merges = mergesText
-    .split(/\r?\n/)
-    .filter((line, i) => line !== '' && !(i === 0 && line.startsWith('#version')))
-    .map((line, i) => {
-      const pair = line.split(' ');
-      if (
-        pair.length !== 2 ||
-        !pair.every((token) => Object.hasOwn(vocab, token)) ||
-        !Object.hasOwn(vocab, pair.join(''))
-      ) {
-        throw new QkvError('tokenizer', {
-          where: `merges.txt: merge ${i + 1}`,
-          got: JSON.stringify(line.slice(0, 100)),
-          expected: 'two tokens of vocab.json that make a third',
-        });
-      }
-      return pair;
-    });
+  const lines = mergesText.split(/\r?\n/).filter((line, i) => line !== '' && !(i === 0 && line.startsWith('#version')));
+  const model = byteLevelModel(vocab, lines, 'merges.txt');
   const has = (token: string): boolean => Object.hasOwn(vocab, token);
   const isRoberta = has('<s>') && has('</s>');
   const defaults: Readonly<Record<string, string>> = isRoberta
@@ -119,9 +108,12 @@ export function byteLevelBpeJson(vocabJson: unknown, mergesText: string, config:
   }
   const prefixSpace = config['add_prefix_space'] ?? false;
   if (typeof prefixSpace !== 'boolean') throw badConfig('add_prefix_space', prefixSpace, 'true or false');
-  const byteLevel = { type: 'ByteLevel', add_prefix_space: prefixSpace, trim_offsets: true, use_regex: true };
-  const cls = roleToken(config, 'cls_token') ?? '<s>';
-  const sep = roleToken(config, 'sep_token') ?? '</s>';
+  const byteLevel = byteLevelPart(prefixSpace);
+  const around = (name: string, otherwise: string): readonly [string, number] => {
+    const token = roleToken(config, name) ?? otherwise;
+    if (!has(token)) throw badConfig(name, token, 'a token of vocab.json');
+    return [token, vocab[token]!];
+  };
   return {
     ...frame,
     added_tokens: [...special]
@@ -133,25 +125,45 @@ export function byteLevelBpeJson(vocabJson: unknown, mergesText: string, config:
     post_processor: isRoberta
       ? {
           type: 'RobertaProcessing',
-          sep: [sep, vocab[sep]],
-          cls: [cls, vocab[cls]],
+          sep: around('sep_token', '</s>'),
+          cls: around('cls_token', '<s>'),
           trim_offsets: true,
           add_prefix_space: prefixSpace,
         }
-      : byteLevel,
+      : { ...byteLevel, trim_offsets: false },
     decoder: byteLevel,
-    model: {
-      type: 'BPE',
-      dropout: null,
-      unk_token: null,
-      continuing_subword_prefix: '',
-      end_of_word_suffix: '',
-      fuse_unk: false,
-      byte_fallback: false,
-      ignore_merges: false,
-      vocab,
-      merges,
-    },
+    model,
+  };
+}
+
+/** The byte-level BPE model of a vocabulary and of merges written as "left right", the earliest learned first. */
+export function byteLevelModel(
+  vocab: Readonly<Record<string, number>>,
+  mergeLines: readonly string[],
+  where: string,
+  ignoreMerges = false,
+): Json {
+  const has = (token: string | undefined): boolean => token !== undefined && Object.hasOwn(vocab, token);
+  const merges = mergeLines.map((line, i) => {
+    const pair = line.split(' ');
+    if (pair.length !== 2 || !has(pair[0]) || !has(pair[1]) || !has(pair.join(''))) {
+      const got = JSON.stringify(line.slice(0, 100));
+      const expected = 'two tokens of the vocabulary that make a third';
+      throw new QkvError('tokenizer', { where: `${where}: merge ${i + 1}`, got, expected });
+    }
+    return pair;
+  });
+  return {
+    type: 'BPE',
+    dropout: null,
+    unk_token: null,
+    continuing_subword_prefix: '',
+    end_of_word_suffix: '',
+    fuse_unk: false,
+    byte_fallback: false,
+    ignore_merges: ignoreMerges,
+    vocab,
+    merges,
   };
 }
 

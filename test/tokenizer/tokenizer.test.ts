@@ -98,7 +98,7 @@ describe('loadTokenizer', () => {
   const json = fixtureTokenizer('byte');
 
   it.each<[string, unknown, unknown]>([
-    ['tokenizer.json', { vocab: {} }, {}],
+    ['tokenizer.json: model', { vocab: {} }, {}],
     ['tokenizer.json', { ...json, pre_tokenizer: { type: 'Unheard' } }, {}],
     ['tokenizer.json: model.dropout', { ...json, model: { ...json.model, dropout: 0.1 } }, {}],
     ['tokenizer.json: added_tokens', { ...json, added_tokens: [{ ...json.added_tokens[0], single_word: true }] }, {}],
