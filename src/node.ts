@@ -4,6 +4,7 @@ export { nodeStorage, replaceFolder } from './checkpoint/storage.node.ts';
 export { readLines } from './data/files.node.ts';
 export { drawOutlinedSvg, drawPng, type PngOptions } from './draw/png.node.ts';
 export { openModel } from './pretrained/openModel.node.ts';
+export { sentenceEncoderAt } from './pretrained/sentenceEncoder.node.ts';
 export { loadRecipe } from './recipe/loadRecipe.node.ts';
 export { createNodeRuntime, type NodeRuntimeOptions } from './runtime/node/node.ts';
 export { type TrainedRun, type TrainRecipeOptions, trainRecipe } from './train/trainRecipe.node.ts';

@@ -1,10 +1,11 @@
 import { QkvError } from '../base/errors.ts';
 import { headTask, requireHead } from '../predict/headTasks.ts';
-import type { EncoderRunOptions, EncoderSession } from '../predict/session.ts';
-import type { Encoding, Tokenizer } from '../tokenizer/tokenizer.ts';
-import { type FramedText, frameSize, frameTokens, segmentsFor, textFrame } from './frameText.ts';
+import type { EncoderRunOptions, EncoderSession, EncoderText } from '../predict/session.ts';
+import type { AlignedEncoding } from '../tokenizer/encode.ts';
+import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import { segmentsFor } from './encodeTexts.ts';
 import { softmax } from './probabilities.ts';
-import { textOf, type Word, wordsOf } from './words.ts';
+import { trimmed } from './tag.ts';
 
 export interface Question {
   readonly question: string;
@@ -28,15 +29,17 @@ export interface Answer {
   readonly text: string;
   /** p(start) · p(end) within its piece of the context. */
   readonly score: number;
-  /** Where it stands in the context, in UTF-16 units; absent where the tokenizer does not say. */
-  readonly span?: readonly [number, number];
+  /** Where it stands in the context, in UTF-16 units; 0 and 0 of "no answer". */
+  readonly start: number;
+  readonly end: number;
 }
 
 /**
  * The most probable answers to each question in its context (Devlin et al. 2019, section 4.2): spans of whole words, with
  * start ≤ end. A context that is too long is read in pieces that overlap, and the best answers of all pieces are given.
  *
- * @throws QkvError `usage` for a model without the head for it, an empty question or context, a question that leaves no room for a context
+ * @throws QkvError `usage` for a model without the head for it, an empty question or context, and a question that leaves
+ * no room for a context
  */
 export async function answer(
   session: EncoderSession,
@@ -46,101 +49,91 @@ export async function answer(
 ): Promise<Answer[][]> {
   const { model } = session;
   requireHead(model, 'answer', ['question-answering']);
-  const {
-    top = 1,
-    maxAnswerLength = 15,
-    maxLength = Math.min(384, model.maxLength),
-    stride,
-    allowNone,
-    ...running
-  } = options;
-  for (const [where, value] of Object.entries({
-    top,
-    maxAnswerLength,
-    maxLength,
-    ...(stride !== undefined && { stride }),
-  })) {
-    if (!Number.isSafeInteger(value) || value < (where === 'stride' ? 0 : 1)) {
-      throw new QkvError('usage', { where, got: String(value), expected: 'a positive whole number' });
-    }
-  }
-  const pieces = questions.map((question, i) => piecesOf(tokenizer, question, i, { maxLength, stride }));
-  const texts = pieces.flatMap((one) =>
-    one.texts.map((text) => ({ ids: text.ids, segments: segmentsFor(model, text) })),
+  const { top = 1, maxAnswerLength = 15, maxLength = 384, stride, allowNone, ...running } = options;
+  checkNumbers({ top, maxAnswerLength, maxLength, stride });
+  const limit = Math.min(maxLength, model.maxLength);
+  const asked = questions.map((question, i) => {
+    const encoding = tokenizer.encodeWithOffsets(question.question, { pair: question.context });
+    const pieces = piecesOf(encoding, `question ${i + 1}`, limit, stride);
+    return { encoding, pieces, segments: segmentsFor(model, encoding) };
+  });
+  const texts = asked.flatMap(({ encoding, pieces, segments }) =>
+    pieces.map(
+      ({ tokens }): EncoderText => ({
+        ids: tokens.map((token) => encoding.ids[token]!),
+        segments: tokens.map((token) => segments[token]!),
+      }),
+    ),
   );
-  const results = await session.run(headTask(model), texts, running);
-  let next = 0;
-  return pieces.map((one, i) => {
+  const results = (await session.run(headTask(model), texts, running)).values();
+  return asked.map(({ encoding, pieces }, i) => {
     const found = new Map<string, Answer>();
     let none = 1;
-    one.texts.forEach((text, p) => {
-      const { startLogits, endLogits } = results[next++]!;
-      // tokens of the question cannot be chosen; the first, special one stands for "no answer"
-      const from = text.starts[1]!;
-      const count = one.starts[p]!.count;
-      const allowed = [0, ...Array.from({ length: count }, (_, k) => from + k)];
-      const [starts, ends] = [startLogits!, endLogits!].map(({ data }) => softmax(allowed.map((k) => data[k]!)));
-      none = Math.min(none, starts![0]! * ends![0]!);
-      for (const { first, last, score } of bestSpans(starts!.slice(1), ends!.slice(1), top, maxAnswerLength)) {
-        const offset = one.starts[p]!.first;
-        const word = wordSpan(one.words, offset + first, offset + last);
-        const key = `${word.first} ${word.end}`;
+    for (const { tokens, from, count } of pieces) {
+      const { startLogits, endLogits } = results.next().value!;
+      // Tokens of the question cannot be chosen; the first, special one stands for "no answer".
+      const [starts, ends] = [startLogits!, endLogits!].map(({ data }) =>
+        softmax([data[0]!, ...data.subarray(from, from + count)]),
+      ) as [number[], number[]];
+      none = Math.min(none, starts[0]! * ends[0]!);
+      for (const { first, last, score } of bestSpans(starts.slice(1), ends.slice(1), top, maxAnswerLength)) {
+        const [start, end] = wholeWords(encoding, tokens[from + first]!, tokens[from + last]!, questions[i]!.context);
+        const key = `${start} ${end}`;
         if (score <= (found.get(key)?.score ?? -1)) continue;
-        const text = textOf(tokenizer, one.encoding, questions[i]!.context, word);
-        found.set(key, { text, score, ...(word.span && { span: word.span }) });
+        found.set(key, { text: questions[i]!.context.slice(start, end), score, start, end });
       }
-    });
-    const all = [...found.values(), ...(allowNone ? [{ text: '', score: none }] : [])];
+    }
+    const all = [...found.values(), ...(allowNone ? [{ text: '', score: none, start: 0, end: 0 }] : [])];
     return all.sort((a, b) => b.score - a.score).slice(0, top);
   });
 }
 
-interface Pieces {
-  readonly encoding: Encoding;
-  readonly words: readonly Word[];
-  readonly texts: readonly FramedText[];
-  /** The tokens of the context that each piece has. */
-  readonly starts: readonly { readonly first: number; readonly count: number }[];
+function checkNumbers(numbers: Readonly<Record<string, number | undefined>>): void {
+  for (const [where, value] of Object.entries(numbers)) {
+    const min = where === 'stride' ? 0 : 1;
+    if (value === undefined || (Number.isSafeInteger(value) && value >= min)) continue;
+    throw new QkvError('usage', { where, got: String(value), expected: `a whole number from ${min} on` });
+  }
 }
 
-function piecesOf(
-  tokenizer: Tokenizer,
-  { question, context }: Question,
-  index: number,
-  { maxLength, stride }: { readonly maxLength: number; readonly stride: number | undefined },
-): Pieces {
-  const frame = textFrame(tokenizer);
-  const asked = tokenizer.encode(question, { addSpecialTokens: false });
-  const encoding = tokenizer.encode(context, { addSpecialTokens: false });
-  const empty = asked.ids.length === 0 ? 'question' : encoding.ids.length === 0 ? 'context' : undefined;
-  if (empty) {
-    throw new QkvError('usage', {
-      where: `${empty} ${index + 1}`,
-      got: 'an empty text',
-      expected: 'a text with a token or more',
-    });
+interface Piece {
+  /** Indices into the encoding. */
+  readonly tokens: readonly number[];
+  /** Those of the context: `count` of them from `from` on. */
+  readonly from: number;
+  readonly count: number;
+}
+
+/** The whole encoding, or, where it is too long, what stands around the context with one part of the context after the other. */
+function piecesOf(encoding: AlignedEncoding, where: string, limit: number, stride: number | undefined): Piece[] {
+  const all = encoding.ids.map((_, token) => token);
+  const of = (text: 0 | 1): number[] => all.filter((token) => encoding.sequences[token] === text);
+  const [question, context] = [of(0), of(1)];
+  if (question.length === 0 || context.length === 0) {
+    const got = `an empty ${question.length === 0 ? 'question' : 'context'}`;
+    throw new QkvError('usage', { where, got, expected: 'a question and a context' });
   }
-  const room = maxLength - frameSize(frame, 2) - asked.ids.length;
+  const from = context[0]!;
+  const around = all.length - context.length;
+  const room = limit - around;
   const overlap = stride ?? Math.min(128, Math.floor(room / 2));
-  if (room < 1 || overlap >= room) {
+  if (all.length > limit && overlap >= room) {
     throw new QkvError('usage', {
-      where: `question ${index + 1}`,
-      got: `${asked.ids.length} tokens, which leave ${Math.max(0, room)} of ${maxLength} for the context`,
+      where,
+      got: `${around} tokens beside the context, which leave ${Math.max(0, room)} of ${limit} for it`,
       expected: stride === undefined ? 'a shorter question' : `room for more than the stride of ${stride} tokens`,
     });
   }
-  const starts: { first: number; count: number }[] = [];
+  const pieces: Piece[] = [];
   for (let first = 0; ; first += room - overlap) {
-    const count = Math.min(room, encoding.ids.length - first);
-    starts.push({ first, count });
-    if (first + count === encoding.ids.length) break;
+    const part = context.slice(first, first + Math.max(room, 1));
+    pieces.push({
+      tokens: [...all.slice(0, from), ...part, ...all.slice(context.at(-1)! + 1)],
+      from,
+      count: part.length,
+    });
+    if (first + part.length === context.length) return pieces;
   }
-  return {
-    encoding,
-    words: wordsOf(tokenizer, encoding, context),
-    texts: starts.map(({ first, count }) => frameTokens(frame, [asked.ids, encoding.ids.slice(first, first + count)])),
-    starts,
-  };
 }
 
 interface TokenSpan {
@@ -162,10 +155,16 @@ function bestSpans(starts: readonly number[], ends: readonly number[], top: numb
   return best;
 }
 
-/** From the beginning of the word of one token to the end of the word of another. */
-function wordSpan(words: readonly Word[], first: number, last: number): Word {
-  const of = (token: number): Word => words.find(({ end }) => token < end)!;
-  const [begin, finish] = [of(first), of(last)];
-  const span = begin.span && finish.span && ([begin.span[0], finish.span[1]] as const);
-  return { first: begin.first, end: finish.end, ...(span && { span }) };
+/** Characters from the beginning of the word that one token is of to the end of the word of another. */
+function wholeWords(
+  { offsets, words, sequences }: AlignedEncoding,
+  first: number,
+  last: number,
+  context: string,
+): readonly [number, number] {
+  const isOf =
+    (token: number) =>
+    (word: number | null, i: number): boolean =>
+      word === words[token] && sequences[i] === 1;
+  return trimmed(context, offsets[words.findIndex(isOf(first))]![0], offsets[words.findLastIndex(isOf(last))]![1]);
 }

@@ -3,7 +3,7 @@ import type { ProblemType } from '../models/encoderHead.ts';
 import { headTask, requireHead } from '../predict/headTasks.ts';
 import type { EncoderRunOptions, EncoderSession } from '../predict/session.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import { encodeTexts } from './frameText.ts';
+import { encodeTexts } from './encodeTexts.ts';
 import { sigmoid, softmax } from './probabilities.ts';
 
 export interface ClassifyOptions extends EncoderRunOptions {
@@ -38,13 +38,12 @@ export async function classify(
   const { model } = session;
   const { head } = model;
   requireHead(model, 'classify', ['sequence-classification', 'next-sentence', 'pretraining']);
-  const inputs = texts.map((text) => [text].flat());
-  const lone = head.name === 'sequence-classification' ? -1 : inputs.findIndex((one) => one.length === 1);
+  const lone = head.name === 'sequence-classification' ? -1 : texts.findIndex((text) => typeof text === 'string');
   if (lone >= 0) {
     const expected = `a pair: a model with the head ${head.name} says how two texts follow each other`;
     throw new QkvError('usage', { where: `text ${lone + 1}`, got: 'one text', expected });
   }
-  const encoded = encodeTexts(model, tokenizer, inputs, { truncate });
+  const encoded = encodeTexts(model, tokenizer.encode, texts, { truncate });
   const results = await session.run(headTask(model), encoded, options);
   return results.map((outputs) => {
     const logits = [...(outputs['logits'] ?? outputs['sentenceLogits'])!.data];
@@ -89,9 +88,9 @@ export async function choose(
       });
     }
     names.push(...choices.map((_, c) => `text ${i + 1}, choice ${c + 1}`));
-    return choices.map((choice) => [text, choice]);
+    return choices.map((choice): [string, string] => [text, choice]);
   });
-  const encoded = encodeTexts(model, tokenizer, pairs, { truncate, nameOf: (i) => names[i]! });
+  const encoded = encodeTexts(model, tokenizer.encode, pairs, { truncate, nameOf: (i) => names[i]! });
   const logits = (await session.run(headTask(model), encoded, options)).map((one) => one['logits']!.data[0]!);
   let start = 0;
   return questions.map(({ choices }) => {

@@ -2,7 +2,7 @@ import { QkvError } from '../base/errors.ts';
 import { embeddingTask } from '../predict/embedding.ts';
 import type { EncoderRunOptions, EncoderSession } from '../predict/session.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import { encodeTexts } from './frameText.ts';
+import { encodeTexts } from './encodeTexts.ts';
 import { meanOfTokens, type SentenceEncoder } from './sentenceEncoder.ts';
 
 export interface EmbedOptions extends EncoderRunOptions {
@@ -26,8 +26,8 @@ export async function embed(
   { encoder = meanOfTokens, prompt, truncate = false, ...options }: EmbedOptions = {},
 ): Promise<Float32Array[]> {
   const before = promptOf(encoder, prompt);
-  const inputs = texts.map((text) => [encoder.lowercases ? (before + text).toLowerCase() : before + text]);
-  const encoded = encodeTexts(session.model, tokenizer, inputs, { truncate, maxLength: encoder.maxLength });
+  const inputs = texts.map((text) => (encoder.lowercases ? (before + text).toLowerCase() : before + text));
+  const encoded = encodeTexts(session.model, tokenizer.encode, inputs, { truncate, maxLength: encoder.maxLength });
   const { pooling, steps } = encoder;
   const results = await session.run(embeddingTask({ pooling, steps }), encoded, options);
   return results.map(({ embedding }) => embedding!.data as Float32Array);

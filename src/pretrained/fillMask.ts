@@ -2,7 +2,7 @@ import { QkvError } from '../base/errors.ts';
 import { maskedWordsTask, requireHead } from '../predict/headTasks.ts';
 import type { EncoderRunOptions, EncoderSession } from '../predict/session.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import { encodeTexts } from './frameText.ts';
+import { encodeTexts } from './encodeTexts.ts';
 
 export interface FillMaskOptions extends EncoderRunOptions {
   /** Words for each mask; 5 when left out. */
@@ -12,7 +12,7 @@ export interface FillMaskOptions extends EncoderRunOptions {
 
 export interface MaskCandidate {
   readonly id: number;
-  /** As the tokenizer decodes it alone. */
+  /** As the tokenizer decodes it alone; empty for an id that only the model has, in rows that fill up its table. */
   readonly text: string;
   readonly probability: number;
 }
@@ -44,8 +44,7 @@ export async function fillMask(
   }
   const maskId = maskOf(tokenizer);
   const mask = tokenizer.idToToken(maskId)!;
-  const inputs = texts.map((text) => [text]);
-  const encoded = encodeTexts(model, tokenizer, inputs, { truncate });
+  const encoded = encodeTexts(model, tokenizer.encode, texts, { truncate });
   const masked = encoded.map((text, i) => {
     const positions = text.ids.flatMap((id, position) => (id === maskId ? [position] : []));
     if (positions.length > 0) return { ...text, positions };
@@ -60,7 +59,12 @@ export async function fillMask(
     const masks = masked[i]!.positions.map((_, m) =>
       Array.from({ length: top }, (_, k) => {
         const id = topIds!.data[m * top + k]!;
-        return { id, text: tokenizer.decode([id]), probability: Math.exp(topValues!.data[m * top + k]!) };
+        const isKnown = tokenizer.idToToken(id) !== undefined;
+        return {
+          id,
+          text: isKnown ? tokenizer.decode([id]) : '',
+          probability: Math.exp(topValues!.data[m * top + k]!),
+        };
       }),
     );
     const parts = texts[i]!.split(mask);
