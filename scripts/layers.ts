@@ -34,10 +34,11 @@ const MAY_IMPORT: { readonly [folder: string]: readonly string[] } = {
   runtime: [...CORE, 'onnx'],
   nn: CORE,
   models: [...CORE, 'nn', 'checkpoint'], // a family's file holds its key map, whose type is checkpoint's
-  pretrained: [...TOP, 'generate'], // a model with its tokenizer: from text to text
+  pretrained: [...TOP, 'generate', 'predict'], // a model with its tokenizer: from text to text
   export: [...TOP, 'pretrained'],
   train: [...TOP, 'generate', 'pretrained'], // begins from what exists; validation translates
   generate: TOP,
+  predict: TOP,
   check: [...TOP, 'generate', 'train', 'pretrained'],
   inspect: TOP,
   ...Object.fromEntries(SIDE.map((folder) => [folder, ['base']])),

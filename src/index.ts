@@ -46,7 +46,7 @@ export {
   type LayerAttention,
 } from './inspect/attention.ts';
 export { declarationsOf } from './models/declarations.ts';
-export type { CausalModel, EncoderDecoderModel, Model } from './models/model.ts';
+export type { CausalModel, EncoderDecoderModel, EncoderModel, Model } from './models/model.ts';
 export { isKnownFamily, parseModel } from './models/registry.ts';
 export { ParameterArena, type Placement } from './nn/parameterArena.ts';
 export { type ParameterDeclaration, Scope, Trace } from './nn/scope.ts';
@@ -94,10 +94,37 @@ export { argmax, cumsum, max, mean, sum } from './ops/reduce.ts';
 export { concat, expand, pad, reshape, slice, split, transpose } from './ops/shape.ts';
 export { logSoftmax, softmax } from './ops/softmax.ts';
 export { topIndices, topValues } from './ops/topK.ts';
+export {
+  type EmbeddingOptions,
+  type EmbeddingStep,
+  embeddingTask,
+  type Pooling,
+} from './predict/embedding.ts';
+export { headTask, maskedWordsTask } from './predict/headTasks.ts';
+export {
+  type EncoderRunOptions,
+  EncoderSession,
+  type EncoderTask,
+  type EncoderText,
+  type TaskInputs,
+} from './predict/session.ts';
+export { type Answer, type AnswerOptions, answer, type Question } from './pretrained/answer.ts';
 export { type ChatMessage, chatPrompt } from './pretrained/chat.ts';
+export {
+  type ChoiceQuestion,
+  type Classification,
+  type ClassifyOptions,
+  type ClassScore,
+  choose,
+  classify,
+} from './pretrained/classify.ts';
 export { type Continuation, continueText } from './pretrained/continueText.ts';
+export { cosineSimilarities, type EmbedOptions, embed } from './pretrained/embed.ts';
+export { type FilledText, type FillMaskOptions, fillMask, type MaskCandidate } from './pretrained/fillMask.ts';
 export { forMode, generationDefaults } from './pretrained/generationDefaults.ts';
 export { loadPretrained, type Pretrained, type PretrainedToSave, savePretrained } from './pretrained/pretrained.ts';
+export { meanOfTokens, openSentenceEncoder, type SentenceEncoder } from './pretrained/sentenceEncoder.ts';
+export { type TaggedWord, type TagOptions, tag } from './pretrained/tag.ts';
 export { type TranslateOptions, type Translation, translate } from './pretrained/translate.ts';
 export { formatRecipe } from './recipe/formatRecipe.ts';
 export { parseRecipe } from './recipe/parseRecipe.ts';

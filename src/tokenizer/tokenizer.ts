@@ -16,6 +16,7 @@ export interface SpecialIds {
   readonly bos?: number;
   readonly eos?: number;
   readonly unk?: number;
+  readonly mask?: number;
 }
 
 export interface Tokenizer {
@@ -106,11 +107,12 @@ function contentOf(token: unknown): unknown {
 
 function findSpecialIds(config: Json, model: Json, tokenToId: (token: string) => number | undefined): SpecialIds {
   const ids: { -readonly [Role in keyof SpecialIds]: SpecialIds[Role] } = {};
-  for (const role of ['pad', 'bos', 'eos', 'unk'] as const) {
+  for (const role of ['pad', 'bos', 'eos', 'unk', 'mask'] as const) {
     const fallback = role === 'unk' ? model['unk_token'] : undefined;
     const token = contentOf(config[`${role}_token`]) ?? fallback ?? undefined;
     if (token === undefined) continue;
     const id = typeof token === 'string' ? tokenToId(token) : undefined;
+    if (id === undefined && role === 'mask') continue; // named by habit where the vocabulary has none
     if (id === undefined) {
       const where = `tokenizer_config.json: ${role}_token`;
       throw new QkvError('tokenizer', { where, got: JSON.stringify(token), expected: 'a token of the vocabulary' });
