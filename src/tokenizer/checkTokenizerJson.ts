@@ -37,7 +37,10 @@ export function checkTokenizerJson(value: unknown, config: Json): CheckedTokeniz
     }
     checked['merges'] = readMerges(model['merges'], model['vocab'] as Json);
   }
-  const part = (name: string): Json | null => (json[name] == null ? null : asObject(json[name], name));
+  const part = (name: string): Json | null => {
+    checkPatterns(json[name], name);
+    return json[name] == null ? null : asObject(json[name], name);
+  };
   return {
     ...json,
     added_tokens: readAddedTokens(json, config, model),
@@ -60,6 +63,17 @@ function textOf(value: unknown): string {
 
 function asObject(value: unknown, where: string): Json {
   return isObject(value) ? value : refuse(where, value, 'an object');
+}
+
+/** The library passes over patterns of another form. */
+function checkPatterns(value: unknown, where: string): void {
+  if (typeof value !== 'object' || value === null) return;
+  if (isObject(value) && (value['type'] === 'Split' || value['type'] === 'Replace')) {
+    const pattern = value['pattern'];
+    const text = isObject(pattern) ? (pattern['String'] ?? pattern['Regex']) : undefined;
+    if (typeof text !== 'string') refuse(`${where}.pattern`, pattern, 'an object with String or Regex');
+  }
+  for (const [key, inner] of Object.entries(value)) checkPatterns(inner, `${where}.${key}`);
 }
 
 function isId(value: unknown): value is number {
