@@ -97,6 +97,9 @@ function checkScores(model: Json): void {
   if (!isId(unknown) || unknown >= vocab.length) refuse('model.unk_id', unknown, `an id below ${vocab.length}`);
 }
 
+/** Every cut of a merge is tried, which takes the square of its length. */
+const maxMergeLength = 2000;
+
 /** A merge is a pair of tokens, or in older files their texts with a space between, of which the tokens may hold more. */
 function readMerges(merges: unknown, vocab: Json): (readonly [string, string])[] {
   if (!Array.isArray(merges)) return refuse('model.merges', merges, 'a list');
@@ -110,7 +113,7 @@ function readMerges(merges: unknown, vocab: Json): (readonly [string, string])[]
   };
   return merges.map((merge, i) => {
     const joined: unknown = Array.isArray(merge) && merge.length === 2 ? merge.join(' ') : merge;
-    const pair = typeof joined === 'string' ? cut(joined) : undefined;
+    const pair = typeof joined === 'string' && joined.length <= maxMergeLength ? cut(joined) : undefined;
     return pair ?? refuse(`model.merges[${i}]`, merge, 'two tokens of the vocabulary that make a third');
   });
 }

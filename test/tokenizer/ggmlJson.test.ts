@@ -53,6 +53,11 @@ describe('ggmlJson', () => {
     expect(tokenizer.specialIds).toEqual({ bos: vocab['<|endoftext|>'] });
   });
 
+  it('refuses a piece of which the cuts would take forever', () => {
+    const tokens = [...llama.tokens.slice(0, -1), 'a'.repeat(1_000_000)];
+    expect(() => ggmlJson({ ...llama, tokens })).toThrow(/a piece of 1000000 characters/);
+  });
+
   it.each<[string, GgmlTokenizer]>([
     ['model', { ...gpt2, model: 'bert' }],
     ['scores', { ...llama, scores: [1] }],

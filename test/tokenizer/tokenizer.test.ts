@@ -106,6 +106,7 @@ describe('loadTokenizer', () => {
     ['tokenizer.json: model.vocab[0]', { ...json, model: { type: 'Unigram', vocab: [['a']] } }, {}],
     ['tokenizer.json: model.unk_id', { ...json, model: { type: 'Unigram', vocab: [['a', 0]], unk_id: 1 } }, {}],
     ['tokenizer.json: model.merges[0]', { ...json, model: { ...json.model, merges: ['a b c'] } }, {}],
+    ['tokenizer.json: model.merges[0]', { ...json, model: { ...json.model, merges: [' '.repeat(1_000_000)] } }, {}],
     ['tokenizer.json: normalizer.pattern', { ...json, normalizer: { type: 'Replace', pattern: {}, content: '' } }, {}],
     [
       'tokenizer.json: post_processor',
