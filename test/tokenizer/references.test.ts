@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { nodeStorage } from '../../src/checkpoint/storage.node.ts';
 import { openTokenizer } from '../../src/pretrained/openTokenizer.ts';
@@ -51,7 +52,10 @@ const sentencePieceDiffers = (text: string): boolean =>
 /** Python's offsets of a text that begins with what the character map removes are too low by as much. */
 const isShifted = (text: string): boolean => /(?![\t\n\r])\p{Cc}/u.test(text);
 
-describe.each([...foldersOf(committed), ...(whole ? foldersOf(whole) : [])])('%s', async (folder) => {
+const folders = [...foldersOf(committed), ...(whole ? foldersOf(whole) : [])];
+const timeout = whole ? 120_000 : 5_000;
+
+describe.each(folders.map((folder) => [basename(folder), folder] as const))('%s', { timeout }, async (_, folder) => {
   const { tokenizer, reference } = await open(folder);
   const normalizesByMap = JSON.stringify(tokenizer.json).includes('precompiled_charsmap');
 
