@@ -1,6 +1,6 @@
 import { QkvError } from '../base/errors.ts';
-import { type Document, requireSentences } from './document.ts';
 import { requireAtLeast, requireKnown } from './requireOptions.ts';
+import { requireSentences, type Sentences } from './sentences.ts';
 
 export interface PackSentencesOptions {
   /**
@@ -23,7 +23,7 @@ export interface PackSentencesOptions {
  *
  * @throws QkvError `usage` for options that are unknown or impossible, `data` for an empty document
  */
-export function* packSentences(documents: Iterable<Document>, options: PackSentencesOptions): Generator<Int32Array> {
+export function* packSentences(documents: Iterable<Sentences>, options: PackSentencesOptions): Generator<Int32Array> {
   const { packing, maxLength, startId, separatorId } = options;
   requireKnown('packSentences', options, ['packing', 'maxLength', 'startId', 'separatorId']);
   if (packing !== 'full-sentences' && packing !== 'doc-sentences') {

@@ -1,7 +1,7 @@
 import { QkvError } from '../base/errors.ts';
 import { type Key, RandomStream } from '../base/random.ts';
-import { type Document, requireSentences } from './document.ts';
 import { requireAtLeast, requireKnown, requireShare } from './requireOptions.ts';
+import { requireSentences, type Sentences } from './sentences.ts';
 
 export interface SentencePairsOptions {
   /**
@@ -43,7 +43,7 @@ export interface SentencePair {
  * pairs of a single document
  */
 export function sentencePairs(
-  documents: readonly Document[],
+  documents: readonly Sentences[],
   index: number,
   options: SentencePairsOptions,
   key: Key,
@@ -83,7 +83,7 @@ export function sentencePairs(
 }
 
 /** Sentences from a random place of a random other document: at least one, until there are `wanted` tokens. */
-function fromAnother(documents: readonly Document[], index: number, wanted: number, stream: RandomStream): number[] {
+function fromAnother(documents: readonly Sentences[], index: number, wanted: number, stream: RandomStream): number[] {
   const drawn = stream.below(documents.length - 1);
   const other = drawn < index ? drawn : drawn + 1;
   const document = documents[other]!;
@@ -125,7 +125,7 @@ const optionNames = [
   'shortShare',
 ] as const satisfies (keyof SentencePairsOptions)[];
 
-function checkOptions(options: SentencePairsOptions, documents: readonly Document[]): void {
+function checkOptions(options: SentencePairsOptions, documents: readonly Sentences[]): void {
   requireKnown('sentencePairs', options, optionNames);
   const { objective, maxLength, negativeShare = 0.5, shortShare = 0.1 } = options;
   if (objective !== 'next-sentence' && objective !== 'sentence-order') {

@@ -60,9 +60,9 @@ export function spanCorruption(ids: ArrayLike<number>, options: SpanCorruptionOp
 }
 
 /**
- * How many tokens a text must have so that its source is exactly `sourceLength` long, end token included, or as near below
- * as there is: 568 for 512, where the target has 114. As `random_spans_helper` of the released code computes them; a text
- * cut to this length needs no padding.
+ * How many tokens a text must have so that its source is exactly `sourceLength` long, end token included (one shorter where spans are
+ * so short and dense that no text gives it): 568 for 512, where the target has 114. A text cut to this length needs no padding. As `random_spans_helper` of the released code, but for two
+ * things in which that differs from its own masks: a text has one span at least, and a density of a half is no special case.
  */
 export function spanCorruptionLengths(
   sourceLength: number,
@@ -75,8 +75,7 @@ export function spanCorruptionLengths(
   };
   let found = lengths(Math.max(2, sourceLength - 1));
   for (let next = found; next.source <= sourceLength; next = lengths(next.tokens + 1)) found = next;
-  // the released code's way to have both sides equally long where half of the tokens are noise
-  return options.noiseDensity === 0.5 && found.target > found.source ? lengths(found.tokens - 1) : found;
+  return found;
 }
 
 /** Spans [start, end) of noise in their order. */
