@@ -141,6 +141,7 @@ export {
 } from './tokenizer/tokenizer.ts';
 export { type SpecialTokenRoles, type TokenizerFiles, tokenizerFiles } from './tokenizer/tokenizerFiles.ts';
 export { type TrainBpeOptions, trainBpe } from './tokenizer/trainBpe.ts';
+export { cosineLoss, hardTargetLoss, softTargetLoss } from './train/distillation.ts';
 export type { MetricsLine, TrainingEvent } from './train/events.ts';
 export { type LossOptions, type TracedLoss, traceLoss } from './train/objectives.ts';
 export type { OptimizerConfig } from './train/optimizer.ts';
