@@ -62,7 +62,8 @@ export function maskedLm(ids: ArrayLike<number>, options: MaskedLmOptions, key: 
 /**
  * The epoch whose randomness an epoch uses, of data prepared once in `copies` versions (BERT's static masking, with
  * `dupe_factor` copies: 10): epoch e sees version e mod copies. Without it masking is dynamic, new in every epoch (RoBERTa,
- * Liu et al. 2019 §4.1, arXiv:1907.11692). Example i of epoch e has the key `deriveSeed(seed, 'mask', maskingEpoch(e, copies), i)`.
+ * Liu et al. 2019 §4.1, arXiv:1907.11692). So the key of an example is
+ * `deriveSeed(seed, 'mask', maskingEpoch(epoch, copies), example)`.
  */
 export function maskingEpoch(epoch: number, copies?: number): number {
   if (copies === undefined) return epoch;

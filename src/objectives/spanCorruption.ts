@@ -60,9 +60,10 @@ export function spanCorruption(ids: ArrayLike<number>, options: SpanCorruptionOp
 }
 
 /**
- * How many tokens a text must have so that its source is exactly `sourceLength` long, end token included (one shorter where spans are
- * so short and dense that no text gives it): 568 for 512, where the target has 114. A text cut to this length needs no padding. As `random_spans_helper` of the released code, but for two
- * things in which that differs from its own masks: a text has one span at least, and a density of a half is no special case.
+ * How many tokens a text must have so that its source is exactly `sourceLength` long, end token included (one shorter
+ * where spans are so short and dense that no text gives it): 568 for 512, where the target has 114. A text cut to this
+ * length needs no padding. As `random_spans_helper` of the released code, but for two things in which that differs from
+ * its own masks: a text has one span at least, and a density of a half is no special case.
  */
 export function spanCorruptionLengths(
   sourceLength: number,

@@ -17,11 +17,12 @@ export interface TextSpan {
 
 /**
  * Text infilling: Lewis et al. 2020 §2.2 (doi:10.18653/v1/2020.acl-main.703). Lengths are drawn from Poisson(λ) until they
- * make ⌈rate · n⌉ tokens, the last cut to that number, as in fairseq's `denoising_dataset.py`; each span becomes one [MASK], and
- * one of length 0 inserts a [MASK]. Spans do not overlap (in fairseq they may, which takes fewer tokens), and every
- * arrangement of them among the tokens that stay is as likely as another.
+ * make ⌈rate · n⌉ tokens, the last cut to that number, as in fairseq's `denoising_dataset.py`; each span becomes one
+ * [MASK], and one of length 0 inserts a [MASK]. Spans do not overlap (in fairseq they may, which takes fewer tokens), and
+ * every arrangement of them among the tokens that stay is as likely as another.
  *
  * @returns the damaged text, and the spans in their order: mask i stands for span i
+ * @throws QkvError `usage` for a rate outside 0 to 1 and a length that cannot be
  */
 export function infill(
   tokens: readonly number[],

@@ -1,7 +1,7 @@
 import { QkvError } from '../base/errors.ts';
 import { byteToChar } from '../tokenizer/byteAlphabet.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import { utf8Decode, utf8Encode } from '../tokenizer/utf8.ts';
+import { utf8Encode } from '../tokenizer/utf8.ts';
 
 /** uint8 [T]: 1 at tokens that begin a word, 0 at those that continue the word of the token before. */
 export type WordStarts = (ids: ArrayLike<number>) => Uint8Array;
@@ -10,8 +10,7 @@ export type WordStarts = (ids: ArrayLike<number>) => Uint8Array;
  * How the words of a sequence are found. `pieces`: as the tokenizer marks them: WordPiece continues with `##`; byte-level
  * BPE begins with a space or another white space (Ġ, Ċ), so punctuation belongs to the word that it follows, as in
  * fairseq; SentencePiece begins with `▁`, and Chinese characters and punctuation stand alone, as in ALBERT. `chinese`: the
- * same, but runs of Chinese characters are cut into words by `Intl.Segmenter`; what it takes for a word depends on the ICU
- * of the engine, as a dictionary of any segmenter does on its version.
+ * same, but Chinese words are those of `Intl.Segmenter`, whose dictionary is that of the engine's ICU.
  */
 export type WordRule = 'pieces' | 'chinese';
 
@@ -26,18 +25,23 @@ export function wordStarts(tokenizer: Tokenizer, rule: WordRule): WordStarts {
     throw new QkvError('usage', { where: 'wordStarts: rule', got: String(rule), expected: 'pieces or chinese' });
   }
   const scheme = schemeOf(tokenizer.json);
-  const pieceOf = (id: number): Piece => scheme(tokenizer.idToToken(id) ?? '');
+  const pieces = new Map<number, Piece>();
+  const pieceOf = (id: number): Piece => {
+    let piece = pieces.get(id);
+    if (!piece) pieces.set(id, (piece = scheme(tokenizer.idToToken(id) ?? '')));
+    return piece;
+  };
   if (rule === 'pieces') return (ids) => Uint8Array.from(ids, (id) => (pieceOf(id).begins ? 1 : 0));
   const segmenter = new Intl.Segmenter('zh', { granularity: 'word' });
   return (ids) => {
-    const pieces = Array.from(ids, pieceOf);
-    const starts = Uint8Array.from(pieces, ({ begins }) => (begins ? 1 : 0));
-    const { text, offsets } = joined(pieces);
+    const sequence = Array.from(ids, pieceOf);
+    const starts = Uint8Array.from(sequence, ({ begins }) => (begins ? 1 : 0));
+    const { text, offsets } = joined(sequence);
     const inside = hanBoundaries(text, segmenter);
     for (const [i, offset] of offsets.entries()) {
-      if (offset === undefined)
-        starts[i] = 0; // the token continues a character
-      else if (inside[offset] !== undefined) starts[i] = inside[offset] ? 1 : 0;
+      // without an offset the token continues a character
+      const begins = offset === undefined ? false : inside[offset];
+      if (begins !== undefined) starts[i] = begins ? 1 : 0;
     }
     return starts;
   };
@@ -90,35 +94,45 @@ function schemeOf(json: unknown): Scheme {
 
 /** The text of all pieces, and where in it (in UTF-16 units) each begins: undefined inside a character. */
 function joined(pieces: readonly Piece[]): { readonly text: string; readonly offsets: (number | undefined)[] } {
-  const bytes = pieces.flatMap((piece) => [...piece.bytes]);
+  const bytes: number[] = [];
+  const firsts = pieces.map((piece) => {
+    const first = bytes.length;
+    for (const byte of piece.bytes) bytes.push(byte);
+    return first;
+  });
   const unitAt: (number | undefined)[] = new Array(bytes.length);
   let text = '';
   for (let at = 0; at < bytes.length; ) {
     unitAt[at] = text.length;
     let end = at + 1;
     while (isContinuation(bytes[end])) end++;
-    text += utf8Decode(Uint8Array.from(bytes.slice(at, end)));
+    text += character(bytes, at, end);
     at = end;
   }
-  let at = 0;
-  const offsets = pieces.map((piece) => {
-    const offset = unitAt[at];
-    at += piece.bytes.length;
-    return offset;
-  });
-  return { text, offsets };
+  return { text, offsets: firsts.map((first) => unitAt[first]) };
 }
 
 function isContinuation(byte: number | undefined): boolean {
   return byte !== undefined && (byte & 0xc0) === 0x80;
 }
 
-/** For each unit of the text inside a run of Chinese characters, whether a word begins there. */
+/** The character of UTF-8's bytes [start, end); U+FFFD for a part of one. A sequence may be cut anywhere. */
+function character(bytes: readonly number[], start: number, end: number): string {
+  const lead = bytes[start]!;
+  const size = lead < 0x80 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  let point = size === 1 ? lead : lead & (0x7f >> size);
+  for (let i = start + 1; i < end; i++) point = (point << 6) | (bytes[i]! & 0x3f);
+  return size === end - start && point <= 0x10ffff ? String.fromCodePoint(point) : '\uFFFD';
+}
+
+/** For each unit of the text inside a Chinese word, and the one behind it, whether a word begins there. */
 function hanBoundaries(text: string, segmenter: Intl.Segmenter): (boolean | undefined)[] {
   const begins: (boolean | undefined)[] = [];
-  for (const run of text.matchAll(/\p{Script=Han}+/gu)) {
-    for (let i = 0; i < run[0].length; i++) begins[run.index + i] = false;
-    for (const { index } of segmenter.segment(run[0])) begins[run.index + index] = true;
+  for (const { segment, index } of segmenter.segment(text)) {
+    if (!/\p{Script=Han}/u.test(segment)) continue;
+    begins[index] = true;
+    for (let i = 1; i < segment.length; i++) begins[index + i] = false;
+    begins[index + segment.length] = true; // a space need not say so
   }
   return begins;
 }

@@ -28,14 +28,17 @@ export function softTargetLoss(student: Value, teacher: Value, temperature: numb
   return mul(sum(mul(softmax(target), surprise), [1]), scalarConstant(temperature ** 2));
 }
 
-/** Cross-entropy with the teacher's most likely class as the label, logits [N, V] → [N]: Touvron et al. 2021 §4 (arXiv:2012.12877). */
+/**
+ * Cross-entropy with the teacher's most likely class as the label, logits [N, V] → [N].
+ * Touvron et al. 2021 §4 (arXiv:2012.12877).
+ */
 export function hardTargetLoss(student: Value, teacher: Value): Value {
   return crossEntropy(student, argmax(teacher, 1));
 }
 
 /**
- * 1 − cos(student, teacher), hidden states [N, D] → [N]: DistilBERT's loss of the last layer (Sanh et al. 2019 §2). With PyTorch's
- * ε of `cosine_embedding_loss`, 10⁻¹² on each squared length.
+ * 1 − cos(student, teacher), hidden states [N, D] → [N]: DistilBERT's loss of the last layer (Sanh et al. 2019
+ * §2, arXiv:1910.01108). With the ε of PyTorch's `cosine_embedding_loss`, 10⁻¹² on each squared length.
  */
 export function cosineLoss(student: Value, teacher: Value): Value {
   const target = stopGradient(teacher);

@@ -74,6 +74,8 @@ describe('word starts', () => {
     const { ids } = tokenizer.encode('我吃苹果', { addSpecialTokens: false });
     const find = wordStarts(tokenizer, 'chinese');
     expect(find(ids).join('')).toBe('100100100000');
+    // what follows is another word, though no space says so
+    expect(find(tokenizer.encode('苹果!', { addSpecialTokens: false }).ids).join('')).toBe('1000001');
     // cut in the middle of a character
     expect(find(ids.slice(1)).join('')).toBe('00100100000');
   });
