@@ -73,7 +73,7 @@ describe('denoising', () => {
   it('permutes whole sentences, every order alike', () => {
     const three = [[11, 12], [21], [31, 32, 33]];
     const counts = new Map<string, number>();
-    for (let seed = 0; seed < 6000; seed++) {
+    for (let seed = 0; seed < 1800; seed++) {
       const order = source(three, [{ kind: 'sentence-permutation' }], 'permute', seed).join();
       counts.set(order, (counts.get(order) ?? 0) + 1);
     }
@@ -83,7 +83,7 @@ describe('denoising', () => {
         '31,32,33,21,11,12',
       ]),
     );
-    for (const n of counts.values()) expect(Math.abs(n - 1000)).toBeLessThan(boundOf(6000, 1 / 6));
+    for (const n of counts.values()) expect(Math.abs(n - 300)).toBeLessThan(boundOf(1800, 1 / 6));
   });
 
   it('masks and deletes a share of the tokens, in their order', () => {
@@ -101,7 +101,7 @@ describe('denoising', () => {
 
   it('rotates the document to begin with any of its tokens', () => {
     const firsts = new Float64Array(5);
-    for (let seed = 0; seed < 5000; seed++) {
+    for (let seed = 0; seed < 1500; seed++) {
       const rotated = source(
         [
           [0, 1, 2],
@@ -112,11 +112,9 @@ describe('denoising', () => {
         seed,
       );
       firsts[rotated[0]!]!++;
-      rotated.forEach((id, i) => {
-        expect(id).toBe((rotated[0]! + i) % 5);
-      });
+      expect(rotated).toEqual([0, 1, 2, 3, 4].map((i) => (rotated[0]! + i) % 5));
     }
-    for (const n of firsts) expect(Math.abs(n - 1000)).toBeLessThan(boundOf(5000, 0.2));
+    for (const n of firsts) expect(Math.abs(n - 300)).toBeLessThan(boundOf(1500, 0.2));
   });
 
   it("is BART's mixture by default: sentences permuted, then 30% infilled", () => {
@@ -134,12 +132,12 @@ describe('denoising', () => {
       { kind: 'token-masking', rate: 0.1 },
     ];
     let deleted = 0;
-    for (let seed = 0; seed < 2000; seed++) {
+    for (let seed = 0; seed < 800; seed++) {
       const ids = source(document, noise, 'mix', seed);
       if (ids.length === 20) deleted++;
       expect(ids.filter((id) => id === MASK)).toHaveLength(ids.length / 10);
     }
-    expect(Math.abs(deleted - 500)).toBeLessThan(boundOf(2000, 0.25));
+    expect(Math.abs(deleted - 200)).toBeLessThan(boundOf(800, 0.25));
     expect(source(document, [], 'none')).toEqual(document.flat());
   });
 
