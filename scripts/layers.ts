@@ -22,7 +22,7 @@ interface Import {
 
 const CORE = ['base', 'graph', 'ops'];
 const SIDE = ['checkpoint', 'hub', 'tokenizer', 'data', 'eval', 'draw', 'recipe'];
-const TOP = [...CORE, 'autodiff', 'onnx', 'runtime', 'nn', 'models', ...SIDE];
+const TOP = [...CORE, 'autodiff', 'onnx', 'runtime', 'nn', 'models', ...SIDE, 'objectives'];
 
 /** Folder of src/ → folders that it may import besides itself. */
 const MAY_IMPORT: { readonly [folder: string]: readonly string[] } = {
@@ -41,6 +41,7 @@ const MAY_IMPORT: { readonly [folder: string]: readonly string[] } = {
   predict: TOP,
   check: [...TOP, 'generate', 'train', 'pretrained'],
   inspect: TOP,
+  objectives: ['base', 'tokenizer', 'data'], // from token ids to examples with labels
   ...Object.fromEntries(SIDE.map((folder) => [folder, ['base']])),
 };
 const ENTRIES = ['src/index.ts', 'src/node.ts', 'src/web.ts'];

@@ -7,6 +7,7 @@ export { checkGradients, type GradientCheck, type GradientCheckOptions } from '.
 export { gradients } from './autodiff/gradients.ts';
 export { type Bindings, type Dim, type Shape, symbol } from './base/dim.ts';
 export { type ErrorCode, type ErrorParts, QkvError } from './base/errors.ts';
+export { deriveSeed, type Key, permutation, RandomStream, type Seed } from './base/random.ts';
 export { bool, type DType, float32, type HostTensor, int32, scalar, type TensorData } from './base/tensor.ts';
 export { type CheckOptions, type CheckReport, checkModel } from './check/checkModel.ts';
 export type { Comparison } from './check/comparison.ts';
@@ -50,6 +51,27 @@ export type { CausalModel, EncoderDecoderModel, EncoderModel, Model } from './mo
 export { isKnownFamily, parseModel } from './models/registry.ts';
 export { ParameterArena, type Placement } from './nn/parameterArena.ts';
 export { type ParameterDeclaration, Scope, Trace } from './nn/scope.ts';
+export { bartNoise, type DenoisingOptions, denoising, type Noise } from './objectives/denoising.ts';
+export { type MaskedLmOptions, type MaskedText, maskedLm, maskingEpoch } from './objectives/maskedLm.ts';
+export {
+  documentMask,
+  type PackDocumentsOptions,
+  type PackedBlock,
+  packDocuments,
+} from './objectives/packDocuments.ts';
+export { type PackSentencesOptions, packSentences } from './objectives/packSentences.ts';
+export { type PrefixText, prefixLm, prefixMask } from './objectives/prefixLm.ts';
+export { type SentencePair, type SentencePairsOptions, sentencePairs } from './objectives/sentencePairs.ts';
+export type { Sentences } from './objectives/sentences.ts';
+export {
+  type CorruptedText,
+  type SpanCorruptionOptions,
+  type SpanOptions,
+  spanCorruption,
+  spanCorruptionLengths,
+} from './objectives/spanCorruption.ts';
+export { type Infilling, infill, type TextSpan } from './objectives/textInfilling.ts';
+export { type WordRule, type WordStarts, wordStarts } from './objectives/wordStarts.ts';
 export { type LoweredModel, lower } from './onnx/lower.ts';
 export { gelu, relu, silu } from './ops/activation.ts';
 export {
@@ -142,6 +164,7 @@ export {
 } from './tokenizer/tokenizer.ts';
 export { type SpecialTokenRoles, type TokenizerFiles, tokenizerFiles } from './tokenizer/tokenizerFiles.ts';
 export { type TrainBpeOptions, trainBpe } from './tokenizer/trainBpe.ts';
+export { cosineLoss, hardTargetLoss, softTargetLoss } from './train/distillation.ts';
 export type { MetricsLine, TrainingEvent } from './train/events.ts';
 export {
   type Measured,
