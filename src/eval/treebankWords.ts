@@ -20,7 +20,6 @@ const RULES: readonly (readonly [RegExp, string])[] = [
   [/\.{2,}/g, ' $& '],
   [/[;@#$%&]/g, ' $& '],
   [/[\u2012-\u2015]/g, ' $& '],
-  [/([^.])(\.)([\])}>"']*)\s*$/u, '$1 $2$3 '],
   [/[?!]/g, ' $& '],
   [/([^'])' /gu, "$1 ' "],
   [/\*/g, ' * '],
@@ -51,7 +50,8 @@ const RULES: readonly (readonly [RegExp, string])[] = [
 
 /**
  * The words of one sentence as NLTK's `word_tokenize(line, preserve_line=True)` gives them: the Penn Treebank's rules with
- * NLTK's additions (https://www.nltk.org/api/nltk.tokenize.destructive.html).
+ * NLTK's additions (https://www.nltk.org/api/nltk.tokenize.destructive.html). Its second rule for the last full stop is left
+ * out: where it matches, the first one has already put the spaces.
  */
 export function treebankWords(line: string): string[] {
   return splitWords(RULES.reduce((text, [pattern, replacement]) => text.replace(pattern, replacement), line));
