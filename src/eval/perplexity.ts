@@ -1,5 +1,6 @@
 import { QkvError } from '../base/errors.ts';
 import { checkNumbers } from './checkPaired.ts';
+import { checkOptions } from './segments.ts';
 
 /**
  * e to the mean of the tokens' negative log-likelihoods, which are in nats. Only comparable between models that share a
@@ -44,8 +45,8 @@ export interface StridedWindowsOptions {
   /** Tokens that the model can read. */
   readonly maxLength: number;
   /**
-   * New tokens of each window after the first, 1 to maxLength. Each then has at least maxLength − stride tokens before those
-   * that it is a target with; the cost grows with maxLength / stride.
+   * Targets of each window after the first, 1 to maxLength. They see more than maxLength − stride tokens before them, and the
+   * cost grows with maxLength / stride.
    */
   readonly stride: number;
 }
@@ -59,6 +60,7 @@ export interface StridedWindowsOptions {
  * @throws QkvError `data` on a shorter text, `usage` on options out of range
  */
 export function stridedWindows(length: number, options: StridedWindowsOptions): StridedWindow[] {
+  checkOptions('stridedWindows', options, ['maxLength', 'stride']);
   const { maxLength, stride } = options;
   checkCount('stridedWindows: maxLength', maxLength, Number.MAX_SAFE_INTEGER);
   checkCount('stridedWindows: stride', stride, maxLength);
