@@ -29,6 +29,35 @@ export { drawSvg, type SvgOptions } from './draw/svg.ts';
 export { drawTerminal, type TerminalOptions } from './draw/terminal.ts';
 export { type BleuOptions, type BleuScore, bleu } from './eval/bleu.ts';
 export { type ChrfOptions, type ChrfScore, chrf } from './eval/chrf.ts';
+export {
+  type ClassificationOptions,
+  type ClassificationScores,
+  classificationScores,
+  type Label,
+  type MultiLabelScores,
+  multiLabelScores,
+} from './eval/classification.ts';
+export { pearson, spearman } from './eval/correlation.ts';
+export {
+  type Entity,
+  type EntityOptions,
+  type EntityScheme,
+  type EntityScores,
+  entitiesOf,
+  entityScores,
+} from './eval/entities.ts';
+export { cmrc2018, type QaScores, type SquadOptions, squad } from './eval/extractiveQa.ts';
+export { minimalPairsAccuracy } from './eval/minimalPairs.ts';
+export {
+  bitsPerByte,
+  perplexity,
+  type StridedWindow,
+  type StridedWindowsOptions,
+  stridedWindows,
+} from './eval/perplexity.ts';
+export type { AveragedScores, LabelScores, PrecisionRecallF1 } from './eval/precisionRecall.ts';
+export { type MaskedRow, type PseudoLikelihoodOptions, pseudoLikelihoodRows } from './eval/pseudoLikelihood.ts';
+export { type RougeOptions, type RougeScores, rouge } from './eval/rouge.ts';
 export type { References } from './eval/segments.ts';
 export { exportGraphs } from './export/exportGraphs.ts';
 export { type GenerateCallbacks, generate } from './generate/generate.ts';
