@@ -7,6 +7,7 @@ export { type ConvertOptions, convertFolder } from './export/convertFolder.node.
 export { type Exported, type ExportOptions, exportFolder } from './export/exportFolder.node.ts';
 export type { HubProgress } from './hub/hubModel.node.ts';
 export { type OpenModelOptions, openModel } from './pretrained/openModel.node.ts';
+export { sentenceEncoderAt } from './pretrained/sentenceEncoder.node.ts';
 export { loadRecipe } from './recipe/loadRecipe.node.ts';
 export { createNodeRuntime, type NodeRuntimeOptions } from './runtime/node/node.ts';
 export { type TrainedRun, type TrainRecipeOptions, trainRecipe } from './train/trainRecipe.node.ts';

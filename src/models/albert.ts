@@ -5,9 +5,9 @@ import {
   type EncoderContext,
   type EncoderKeys,
   encoderModel,
+  readClasses,
   readHead,
   readHeads,
-  readLabels,
   readProblem,
   refuseDecoders,
   sharedHeads,
@@ -23,7 +23,7 @@ export function parseAlbert(json: unknown, file = 'config.json', context: Encode
   const read = new ConfigReader(json, file);
   const head = readHead(read, keys.classPrefix, [...sharedHeads, 'pretraining'], context);
   const config = readConfig(read);
-  const labels = readLabels(read);
+  const classes = head === 'pretraining' ? ['in order', 'swapped'] : readClasses(read);
   const classifierDropout = read.rate('classifier_dropout_prob', 0.1);
   return encoderModel({
     read,
@@ -34,8 +34,8 @@ export function parseAlbert(json: unknown, file = 'config.json', context: Encode
     context,
     head: {
       name: head,
-      labels,
-      problem: readProblem(read, labels),
+      classes,
+      problem: readProblem(read, classes.length),
       poolerDropout: 0,
       poolerActivation: 'tanh',
       dropout: head === 'question-answering' ? 0 : classifierDropout,

@@ -37,6 +37,8 @@ export interface HeadOptions {
   readonly width: number;
   /** Rows of the last layer's output: classes, numbers, or 2 for start and end. */
   readonly labels: number;
+  /** Names of the classes. */
+  readonly classes: readonly string[];
   readonly problem: ProblemType;
   /** Whether a bare encoder has a pooler. */
   readonly pooler: boolean;
@@ -78,6 +80,8 @@ export interface LossInputs {
 
 export interface EncoderHead {
   readonly name: HeadName;
+  /** Names of the classes of a text, a token or a pair, in the order of their logits. */
+  readonly classes: readonly string[];
   readonly problem: ProblemType;
   readonly labels: readonly LabelInput[];
   /**
@@ -98,7 +102,7 @@ const oneEach = (name: string, dtype: DType = 'int32'): LabelInput => ({ name, d
 const IGNORED = -100;
 
 export function encoderHead(options: HeadOptions): EncoderHead {
-  const base = { name: options.name, problem: options.problem };
+  const base = { name: options.name, classes: options.classes, problem: options.problem };
   switch (options.name) {
     case 'encoder':
       return {

@@ -32,7 +32,7 @@ export interface Pretrained {
 
 export interface LoadOptions {
   /** Of an encoder, in place of the one that config.json names. */
-  readonly head?: HeadName;
+  readonly head?: HeadName | undefined;
   /** The GGUF file that holds the model; by default that of a folder with one such file and no config.json. */
   readonly gguf?: string;
 }

@@ -37,7 +37,10 @@ export function checkTokenizerJson(value: unknown, config: Json): CheckedTokeniz
     }
     checked['merges'] = readMerges(model['merges'], model['vocab'] as Json);
   }
-  const part = (name: string): Json | null => (json[name] == null ? null : asObject(json[name], name));
+  const part = (name: string): Json | null => {
+    checkPatterns(json[name], name);
+    return json[name] == null ? null : asObject(json[name], name);
+  };
   return {
     ...json,
     added_tokens: readAddedTokens(json, config, model),
@@ -62,6 +65,17 @@ function asObject(value: unknown, where: string): Json {
   return isObject(value) ? value : refuse(where, value, 'an object');
 }
 
+/** The library passes over patterns of another form. */
+function checkPatterns(value: unknown, where: string): void {
+  if (typeof value !== 'object' || value === null) return;
+  if (isObject(value) && (value['type'] === 'Split' || value['type'] === 'Replace')) {
+    const pattern = value['pattern'];
+    const text = isObject(pattern) ? (pattern['String'] ?? pattern['Regex']) : undefined;
+    if (typeof text !== 'string') refuse(`${where}.pattern`, pattern, 'an object with String or Regex');
+  }
+  for (const [key, inner] of Object.entries(value)) checkPatterns(inner, `${where}.${key}`);
+}
+
 function isId(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) < maxId;
 }
@@ -83,6 +97,9 @@ function checkScores(model: Json): void {
   if (!isId(unknown) || unknown >= vocab.length) refuse('model.unk_id', unknown, `an id below ${vocab.length}`);
 }
 
+/** Every cut of a merge is tried, which takes the square of its length. */
+const maxMergeLength = 2000;
+
 /** A merge is a pair of tokens, or in older files their texts with a space between, of which the tokens may hold more. */
 function readMerges(merges: unknown, vocab: Json): (readonly [string, string])[] {
   if (!Array.isArray(merges)) return refuse('model.merges', merges, 'a list');
@@ -96,7 +113,7 @@ function readMerges(merges: unknown, vocab: Json): (readonly [string, string])[]
   };
   return merges.map((merge, i) => {
     const joined: unknown = Array.isArray(merge) && merge.length === 2 ? merge.join(' ') : merge;
-    const pair = typeof joined === 'string' ? cut(joined) : undefined;
+    const pair = typeof joined === 'string' && joined.length <= maxMergeLength ? cut(joined) : undefined;
     return pair ?? refuse(`model.merges[${i}]`, merge, 'two tokens of the vocabulary that make a third');
   });
 }
