@@ -36,7 +36,7 @@ const MAY_IMPORT: { readonly [folder: string]: readonly string[] } = {
   models: [...CORE, 'nn', 'checkpoint'], // a family's file holds its key map, whose type is checkpoint's
   pretrained: [...TOP, 'generate', 'predict'], // a model with its tokenizer: from text to text
   export: [...TOP, 'pretrained'],
-  train: [...TOP, 'generate', 'pretrained'], // begins from what exists; validation translates
+  train: [...TOP, 'generate', 'predict', 'pretrained'], // begins from what exists; validation translates
   generate: TOP,
   predict: TOP,
   check: [...TOP, 'generate', 'train', 'pretrained'],

@@ -24,7 +24,7 @@ export function wordStarts(tokenizer: Tokenizer, rule: WordRule): WordStarts {
   if (rule !== 'pieces' && rule !== 'chinese') {
     throw new QkvError('usage', { where: 'wordStarts: rule', got: String(rule), expected: 'pieces or chinese' });
   }
-  const scheme = schemeOf(tokenizer.json);
+  const scheme = schemeOf(tokenizer.json, rule);
   const pieces = new Map<number, Piece>();
   const pieceOf = (id: number): Piece => {
     let piece = pieces.get(id);
@@ -69,6 +69,9 @@ const sentencePiece: Scheme = (token) => {
   return { bytes: utf8Encode(token.replaceAll('▁', ' ')), begins: /^(\p{Script=Han}|[^\p{L}\p{M}\p{N}])/u.test(token) };
 };
 
+/** A token a character, which says nothing of words: for the segmenter alone. */
+const character: Scheme = (token) => ({ bytes: utf8Encode(token), begins: true });
+
 const byteOf: ReadonlyMap<string, number> = new Map(byteToChar.map((char, byte) => [char, byte]));
 
 const byteLevel: Scheme = (token) => {
@@ -77,7 +80,7 @@ const byteLevel: Scheme = (token) => {
 };
 
 /** By what the tokenizer does around its vocabulary, since a vocabulary does not say what its marks mean. */
-function schemeOf(json: unknown): Scheme {
+function schemeOf(json: unknown, rule: WordRule): Scheme {
   const { model, pre_tokenizer, decoder, normalizer } = json as Readonly<
     Record<string, { readonly type?: string } | null>
   >;
@@ -85,6 +88,7 @@ function schemeOf(json: unknown): Scheme {
   const around = JSON.stringify([pre_tokenizer, decoder, normalizer]);
   if (around.includes('"ByteLevel"')) return byteLevel;
   if (around.includes('▁')) return sentencePiece;
+  if (rule === 'chinese' && decoder?.type === 'Fuse') return character;
   throw new QkvError('tokenizer', {
     where: 'wordStarts',
     got: `a ${model?.type ?? 'nameless'} vocabulary that does not mark where words begin`,
@@ -106,7 +110,7 @@ function joined(pieces: readonly Piece[]): { readonly text: string; readonly off
     unitAt[at] = text.length;
     let end = at + 1;
     while (isContinuation(bytes[end])) end++;
-    text += character(bytes, at, end);
+    text += decoded(bytes, at, end);
     at = end;
   }
   return { text, offsets: firsts.map((first) => unitAt[first]) };
@@ -117,7 +121,7 @@ function isContinuation(byte: number | undefined): boolean {
 }
 
 /** The character of UTF-8's bytes [start, end); U+FFFD for a part of one. A sequence may be cut anywhere. */
-function character(bytes: readonly number[], start: number, end: number): string {
+function decoded(bytes: readonly number[], start: number, end: number): string {
   const lead = bytes[start]!;
   const size = lead < 0x80 ? 1 : lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
   let point = size === 1 ? lead : lead & (0x7f >> size);

@@ -2,7 +2,7 @@
  * A training recipe as the trainer gets it: checked, defaults filled in. What each key means, its unit and its default
  * stand in `recipeSchema.ts`, which is also the source of `recipes/recipe.schema.json`.
  */
-export type Recipe = TranslationRecipe | LanguageModelRecipe;
+export type Recipe = TranslationRecipe | LanguageModelRecipe | MaskedLanguageModelRecipe;
 
 interface RecipeHead {
   name: string;
@@ -27,6 +27,16 @@ export interface LanguageModelRecipe extends RecipeHead {
   model: Gpt2Recipe | ConfiguredRecipe<'llama'> | PretrainedRecipe;
   train: LanguageModelTraining;
   evaluate: LanguageModelEvaluation;
+}
+
+export interface MaskedLanguageModelRecipe extends RecipeHead {
+  task: 'masked-language-model';
+  data: TextData | TextFilesData;
+  tokenizer: TokenizerRecipe;
+  model: ConfiguredRecipe<'bert' | 'roberta' | 'albert' | 'distilbert'> | PretrainedRecipe;
+  objective: MaskedLanguageModelObjective;
+  train: MaskedLanguageModelTraining;
+  evaluate: MaskedLanguageModelEvaluation;
 }
 
 export interface TsvPairsData {
@@ -159,6 +169,26 @@ export interface TranslationTraining extends Training {
 export interface LanguageModelTraining extends Training {
   batchSize: number;
   blockSize: number;
+}
+
+export interface MaskedLanguageModelObjective {
+  rate: number;
+  maskShare: number;
+  randomShare: number;
+  words: 'none' | 'pieces' | 'chinese';
+  maxNgram: number;
+  copies: number | null;
+  sentences: 'none' | 'next-sentence' | 'sentence-order';
+}
+
+export interface MaskedLanguageModelTraining extends Training {
+  batchSize: number;
+  maxLength: number;
+}
+
+export interface MaskedLanguageModelEvaluation {
+  sequences: number | null;
+  fill: string[];
 }
 
 interface Decoding {

@@ -16,6 +16,8 @@ export interface SpecialIds {
   readonly bos?: number;
   readonly eos?: number;
   readonly unk?: number;
+  readonly cls?: number;
+  readonly sep?: number;
   readonly mask?: number;
 }
 
@@ -130,12 +132,12 @@ function contentOf(token: unknown): unknown {
 
 function findSpecialIds(config: Json, model: Json, tokenToId: (token: string) => number | undefined): SpecialIds {
   const ids: { -readonly [Role in keyof SpecialIds]: SpecialIds[Role] } = {};
-  for (const role of ['pad', 'bos', 'eos', 'unk', 'mask'] as const) {
+  for (const role of ['pad', 'bos', 'eos', 'unk', 'cls', 'sep', 'mask'] as const) {
     const fallback = role === 'unk' ? model['unk_token'] : undefined;
     const token = contentOf(config[`${role}_token`]) ?? fallback ?? undefined;
     if (token === undefined) continue;
     const id = typeof token === 'string' ? tokenToId(token) : undefined;
-    if (id === undefined && role === 'mask') continue; // named by habit where the vocabulary has none
+    if (id === undefined && ['cls', 'sep', 'mask'].includes(role)) continue; // named by habit where the vocabulary has none
     if (id === undefined) {
       const where = `tokenizer_config.json: ${role}_token`;
       throw new QkvError('tokenizer', { where, got: JSON.stringify(token), expected: 'a token of the vocabulary' });

@@ -10,7 +10,7 @@ import type { Model } from '../models/model.ts';
 import type { ParameterArena } from '../nn/parameterArena.ts';
 import { fillArena, openParts } from '../pretrained/pretrained.ts';
 import type { TokenizerSource } from '../pretrained/tokenizerSource.ts';
-import type { LanguageModelRecipe, Recipe, TranslationRecipe } from '../recipe/recipe.ts';
+import type { LanguageModelRecipe, MaskedLanguageModelRecipe, Recipe, TranslationRecipe } from '../recipe/recipe.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
 import { maxLengthOf, type StartingPoint } from './recipeModel.ts';
 import { existingTokenizerFiles, trainRecipeTokenizer } from './recipeTokenizer.ts';
@@ -35,7 +35,7 @@ async function all(pairs: AsyncIterable<TextPair>): Promise<TextPair[]> {
 
 export async function readTexts({
   data,
-}: LanguageModelRecipe): Promise<{ readonly train: string; readonly validation: string }> {
+}: LanguageModelRecipe | MaskedLanguageModelRecipe): Promise<{ readonly train: string; readonly validation: string }> {
   if (data.format === 'text') return splitText(await readText(readLines(data.file)), data.validationFraction);
   return { train: await readText(readLines(data.train)), validation: await readText(readLines(data.validation)) };
 }
