@@ -58,12 +58,14 @@ export interface TextData {
   format: 'text';
   file: string;
   validationFraction: number;
+  column: number | null;
 }
 
 export interface TextFilesData {
   format: 'text-files';
   train: string;
   validation: string;
+  column: number | null;
 }
 
 export type TokenizerRecipe =

@@ -49,6 +49,12 @@ const parallelData = z.strictObject({
   ),
 });
 
+const column = optional(
+  count.nullable(),
+  null,
+  'Of tab-separated files: the column that is the text, the first is 1; null: whole lines.',
+);
+
 const textData = z.strictObject({
   format: z.literal('text').describe('One text file; its end is the validation part.'),
   file: path('The text, UTF-8. Names ending in .gz are unpacked.'),
@@ -57,12 +63,14 @@ const textData = z.strictObject({
     0.1,
     'Share of the characters, at the end of the file, kept for validation.',
   ),
+  column,
 });
 
 const textFilesData = z.strictObject({
   format: z.literal('text-files').describe('Two text files.'),
   train: path('Training text, UTF-8. Names ending in .gz are unpacked.'),
   validation: path('Validation text.'),
+  column,
 });
 
 const vocabSize = z.int().min(2).describe('Entries of the vocabulary, special tokens included.');

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { QkvError } from '../base/errors.ts';
 import type { Storage } from '../checkpoint/storage.ts';
+import { columnOf } from '../data/columns.ts';
 import { readLines } from '../data/files.node.ts';
 import { readText, splitText } from '../data/lines.ts';
 import { readPairsTsv, readParallel, type TextPair } from '../data/pairs.ts';
@@ -36,8 +37,12 @@ async function all(pairs: AsyncIterable<TextPair>): Promise<TextPair[]> {
 export async function readTexts({
   data,
 }: LanguageModelRecipe | MaskedLanguageModelRecipe): Promise<{ readonly train: string; readonly validation: string }> {
-  if (data.format === 'text') return splitText(await readText(readLines(data.file)), data.validationFraction);
-  return { train: await readText(readLines(data.train)), validation: await readText(readLines(data.validation)) };
+  const read = (path: string): Promise<string> => {
+    const lines = readLines(path);
+    return readText(data.column === null ? lines : columnOf(lines, data.column));
+  };
+  if (data.format === 'text') return splitText(await read(data.file), data.validationFraction);
+  return { train: await read(data.train), validation: await read(data.validation) };
 }
 
 /** The model that a run begins from, with its tokenizer and its weights. */
