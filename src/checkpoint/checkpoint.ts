@@ -1,3 +1,4 @@
+import { brief } from '../base/brief.ts';
 import { QkvError } from '../base/errors.ts';
 import {
   type OutgoingTensor,
@@ -113,8 +114,8 @@ async function openShards(
     // Only a name in the folder's own list is opened, so that an index cannot lead elsewhere.
     if (typeof shard !== 'string' || !shard.endsWith(extension) || !names.includes(shard)) {
       throw new QkvError('checkpoint', {
-        where: `${index}: ${JSON.stringify(key)}`,
-        got: JSON.stringify(shard),
+        where: `${index}: ${brief(key)}`,
+        got: brief(shard),
         expected: `the name of a ${extension} file in the folder`,
         hint: 'Fetch the shards that are missing',
       });

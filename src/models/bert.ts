@@ -56,7 +56,7 @@ export function readBertConfig(read: ConfigReader): EncoderConfig {
     width,
     embeddingWidth: width,
     projectsEmbedding: false,
-    layers: read.int('num_hidden_layers', { otherwise: 12 }),
+    layers: read.layers('num_hidden_layers', 12),
     heads: readHeads(read, 'num_attention_heads', 'hidden_size', width, 12),
     hidden: read.int('intermediate_size', { otherwise: 3072 }),
     activation: parseActivation(read.where('hidden_act'), read.raw('hidden_act') ?? 'gelu'),

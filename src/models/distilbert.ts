@@ -61,7 +61,7 @@ function readConfig(read: ConfigReader): EncoderConfig {
     width,
     embeddingWidth: width,
     projectsEmbedding: false,
-    layers: read.int('n_layers', { otherwise: 6 }),
+    layers: read.layers('n_layers', 6),
     heads: readHeads(read, 'n_heads', 'dim', width, 12),
     hidden: read.int('hidden_dim', { otherwise: 3072 }),
     activation: parseActivation(read.where('activation'), read.raw('activation') ?? 'gelu'),

@@ -155,7 +155,7 @@ export function parseGpt2(json: unknown, file = 'config.json'): CausalModel {
     vocabSize: read.int('vocab_size', { otherwise: 50257 }),
     maxLength: read.int('n_positions', { otherwise: 1024 }),
     width,
-    layers: read.int('n_layer', { otherwise: 12 }),
+    layers: read.layers('n_layer', 12),
     heads,
     hidden: read.int('n_inner', { otherwise: 4 * width }),
     activation: parseActivation(read.where('activation_function'), read.raw('activation_function') ?? 'gelu_new'),

@@ -57,7 +57,7 @@ export async function llamaFromGguf({ metadata, tensors }: Gguf, file: string): 
     vocab_size: read.int('llama.vocab_size', { otherwise: tensors.get('token_embd.weight')?.shape[0] ?? 0 }),
     hidden_size: width,
     intermediate_size: read.int('llama.feed_forward_length'),
-    num_hidden_layers: read.int('llama.block_count'),
+    num_hidden_layers: read.layers('llama.block_count'),
     num_attention_heads: heads,
     num_key_value_heads: read.int('llama.attention.head_count_kv', { otherwise: heads }),
     head_dim: headSize,

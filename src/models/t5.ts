@@ -203,7 +203,7 @@ export function parseT5(json: unknown, file = 'config.json', stored?: ReadonlySe
   read.architecture('T5ForConditionalGeneration', 'T5WithLMHeadModel');
   read.only('is_encoder_decoder', true, 'T5 here is both encoder and decoder');
   read.only('is_decoder', false, 'T5 here is both encoder and decoder');
-  const encoderLayers = read.int('num_layers', { otherwise: 6 });
+  const encoderLayers = read.layers('num_layers', 6);
   const isTied = read.boolean('tie_word_embeddings', true);
   const { activation, isGated } = readFeedForward(read);
   const buckets = read.int('relative_attention_num_buckets', { min: 4, otherwise: 32 });
@@ -215,7 +215,7 @@ export function parseT5(json: unknown, file = 'config.json', stored?: ReadonlySe
     heads: read.int('num_heads', { otherwise: 8 }),
     hidden: read.int('d_ff', { otherwise: 2048 }),
     encoderLayers,
-    decoderLayers: read.int('num_decoder_layers', { otherwise: encoderLayers }),
+    decoderLayers: read.layers('num_decoder_layers', encoderLayers),
     buckets,
     // at half the buckets of the decoder the logarithm's base would be 1
     maxDistance: read.int('relative_attention_max_distance', { min: buckets / 2 + 1, otherwise: 128 }),

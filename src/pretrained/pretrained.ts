@@ -47,18 +47,26 @@ export async function loadPretrained(storage: Storage, { head, gguf }: LoadOptio
   const { checkpoint, tokenizer } = await openParts(storage, gguf);
   const stored = new Set(checkpoint.tensors.keys());
   const model = parseModel(checkpoint.config, `${checkpoint.location}/config.json`, stored, head);
-  const arena = new ParameterArena(declarationsOf(model));
-  const ignored = await fillArena(model, checkpoint, arena);
+  const declarations = declarationsOf(model);
+  // Made for the first parameter that is read, when the checkpoint fits: a config alone could ask for any amount of memory.
+  const arena = once(() => new ParameterArena(declarations));
+  const targetOf = (path: string): Float32Array => arena().tensors[path]!.data as Float32Array;
+  const ignored = await loadStrictInto(model.keyMap, checkpoint.tensors, declarations, targetOf);
   return {
     location: checkpoint.location,
     model,
-    arena,
+    arena: arena(),
     tokenizer: tokenizer && loadTokenizer(tokenizer.json, tokenizer.config),
     tokenizerConfig: tokenizer?.config,
     generationConfig: checkpoint.generationConfig,
     ignored,
     storedAs: countTypes(checkpoint.tensors.values()),
   };
+}
+
+function once<T extends object>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
 }
 
 /** Reads a model's weights into its arena; gives the keys that it does not need. @throws QkvError `checkpoint` */

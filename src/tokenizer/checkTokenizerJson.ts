@@ -1,3 +1,4 @@
+import { brief } from '../base/brief.ts';
 import { QkvError } from '../base/errors.ts';
 import type { AddedTokenJson } from './tokenizerJson.ts';
 
@@ -51,11 +52,7 @@ export function checkTokenizerJson(value: unknown, config: Json): CheckedTokeniz
 
 function refuse(where: string, got: unknown, expected: string): never {
   const file = where === '' ? 'tokenizer.json' : `tokenizer.json: ${where}`;
-  throw new QkvError('tokenizer', { where: file, got: textOf(got), expected });
-}
-
-function textOf(value: unknown): string {
-  return (JSON.stringify(value) ?? String(value)).slice(0, 100);
+  throw new QkvError('tokenizer', { where: file, got: brief(got), expected });
 }
 
 function asObject(value: unknown, where: string): Json {
@@ -68,7 +65,7 @@ function isId(value: unknown): value is number {
 
 function checkIds(vocab: Json): void {
   for (const [token, id] of Object.entries(vocab)) {
-    if (!isId(id)) refuse(`model.vocab: ${textOf(token)}`, id, `an id below ${maxId}`);
+    if (!isId(id)) refuse(`model.vocab: ${brief(token)}`, id, `an id below ${maxId}`);
   }
 }
 
@@ -120,7 +117,7 @@ function readAddedTokens(json: Json, config: Json, model: Json): AddedTokenJson[
     const content = isObject(token) ? token['content'] : undefined;
     if (typeof content !== 'string' || content === '' || !isId(Number(id))) {
       const where = `tokenizer_config.json: added_tokens_decoder[${id}]`;
-      throw new QkvError('tokenizer', { where, got: textOf(token), expected: 'an id and an object with content' });
+      throw new QkvError('tokenizer', { where, got: brief(token), expected: 'an id and an object with content' });
     }
     if (!known.has(content) && !has(content)) tokens.push({ ...(token as unknown as AddedTokenJson), id: Number(id) });
   }

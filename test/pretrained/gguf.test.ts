@@ -153,7 +153,7 @@ describe('metadata', () => {
     [
       'a width that heads do not divide',
       { 'llama.attention.head_count': 3 },
-      'llama.rope.dimension_count: got nothing',
+      'llama.rope.dimension_count: got 85.3',
     ],
   ])('refuses %s', async (_, more, message) => {
     const refused = expect(configOf(more)).rejects;
