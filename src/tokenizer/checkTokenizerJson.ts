@@ -38,7 +38,11 @@ export function checkTokenizerJson(value: unknown, config: Json): CheckedTokeniz
     }
     checked['merges'] = readMerges(model['merges'], model['vocab'] as Json);
   }
-  const part = (name: string): Json | null => (json[name] == null ? null : asObject(json[name], name));
+  const part = (name: string): Json | null => {
+    if (json[name] == null) return null;
+    checkPart(asObject(json[name], name), name);
+    return json[name] as Json;
+  };
   return {
     ...json,
     added_tokens: readAddedTokens(json, config, model),
@@ -57,6 +61,27 @@ function refuse(where: string, got: unknown, expected: string): never {
 
 function asObject(value: unknown, where: string): Json {
   return isObject(value) ? value : refuse(where, value, 'an object');
+}
+
+/** What the library takes as it is, though Python refuses it, in a part and in those of a sequence. */
+function checkPart(part: Json, where: string): void {
+  const { pattern, replacement } = part;
+  if (pattern !== undefined || part['type'] === 'Split' || part['type'] === 'Replace') {
+    const text = isObject(pattern) ? (pattern['String'] ?? pattern['Regex']) : undefined;
+    if (typeof text !== 'string') refuse(`${where}.pattern`, pattern, '{"String": text} or {"Regex": text}');
+  }
+  if (
+    part['type'] === 'Metaspace' &&
+    replacement !== undefined &&
+    !(typeof replacement === 'string' && /^.$/su.test(replacement))
+  ) {
+    refuse(`${where}.replacement`, replacement, 'one character');
+  }
+  for (const name of ['normalizers', 'pretokenizers', 'processors', 'decoders']) {
+    const inner = part[name];
+    if (!Array.isArray(inner)) continue;
+    for (const [i, one] of inner.entries()) if (isObject(one)) checkPart(one, `${where}.${name}[${i}]`);
+  }
 }
 
 function isId(value: unknown): value is number {

@@ -48,7 +48,7 @@ export function loadTokenizer(json: unknown, config: unknown = {}): Tokenizer {
   if (!isObject(config)) {
     throw new QkvError('tokenizer', { where: 'tokenizer_config.json', got: typeof config, expected: 'an object' });
   }
-  const checked = checkTokenizerJson(json, config);
+  const checked = inLibrary(() => checkTokenizerJson(json, config)); // of any depth
   const { model, added_tokens: addedTokens } = checked;
   const library = openLibrary(checked, config);
 

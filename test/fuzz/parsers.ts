@@ -119,6 +119,7 @@ function configParser(cases: readonly string[]): Parser {
       }
       declarationsOf(parseModel(value));
     },
+    widening: 1 << 18, // for some hundred bytes the 64 MiB that sinusoidal positions, which no checkpoint holds, may take
   };
 }
 
@@ -207,10 +208,42 @@ function tokenizerParser(...seeds: readonly Seed[]): Parser {
   return { seeds, codes: ['tokenizer'], run: useTokenizer, widening: 64 };
 }
 
+/** Of a SentencePiece model every eighth piece and the first ones, the special and the short: as many paths, fewer bytes. */
+function thinned(bytes: Uint8Array): Uint8Array {
+  const kept: Uint8Array[] = [];
+  for (let at = 0, piece = 0; at < bytes.length; ) {
+    const isPiece = bytes[at] === 0x0a; // field 1, of one byte of length
+    const end = isPiece ? at + 2 + bytes[at + 1]! : bytes.length;
+    if (!isPiece || piece < 20 || piece % 8 === 0) kept.push(bytes.subarray(at, end));
+    if (isPiece) piece++;
+    at = end;
+  }
+  return new Uint8Array(Buffer.concat(kept));
+}
+
+/** Of a text the lines at the begin. */
+function firstLines(bytes: Uint8Array, count: number): Uint8Array {
+  const lines = Buffer.from(bytes).toString('utf8').split('\n');
+  return json(lines.slice(0, count).join('\n'));
+}
+
+function firstTokens(bytes: Uint8Array): Uint8Array {
+  const tokens = Object.entries(JSON.parse(Buffer.from(bytes).toString('utf8')) as Record<string, number>);
+  return json(Object.fromEntries(tokens.filter(([, id]) => id < 100)));
+}
+
+function change(seed: Seed, file: string, by: (bytes: Uint8Array) => Uint8Array): Seed {
+  return { ...seed, files: { ...seed.files, [file]: by(seed.files[file]!) } };
+}
+
 const tokenizerModels = 'tokenizer/models';
+const wordpiece = (file: string, ...others: string[]): Seed =>
+  change(seedOf(`${tokenizerModels}/wordpiece`, file, ...others), 'vocab.txt', (bytes) => firstLines(bytes, 100));
+const sentencePiece = (name: string, model: string, file: string = model): Seed =>
+  change(seedOf(`${tokenizerModels}/${name}`, file, ...new Set([model, 'config.json'])), model, thinned);
 const smallText = ['the dog and the cat', 'Hello, wörld 12'];
 const tokenizerJsons: Seed[] = [
-  trainBpe(smallText, { kind: 'byte', vocabSize: 262 }),
+  trainBpe(smallText, { kind: 'byte', vocabSize: 262, specialTokens: ['</s>'] }),
   trainBpe(smallText, { kind: 'word', vocabSize: 30, specialTokens: ['</s>', '<unk>'], unk: '<unk>' }),
   JSON.parse(Buffer.from(bytesOf('tokenizer/char.tokenizer.json')).toString('utf8')),
 ].map((value) => ({
@@ -276,7 +309,7 @@ export const parsers: Readonly<Record<string, Parser>> = {
     codes: ['checkpoint', 'config', 'tokenizer'],
     run: async (storage) => {
       const { tokenizer, model } = await loadPretrained(storage);
-      if (tokenizer) for (const text of texts) checkUse(tokenizer, text);
+      if (tokenizer) checkUse(tokenizer, 'abcab');
       if (model.family !== 'llama') throw new Error(model.family);
     },
     widening: 64,
@@ -321,24 +354,24 @@ export const parsers: Readonly<Record<string, Parser>> = {
   'tokenizer-json': tokenizerParser(...tokenizerJsons),
   'tokenizer-config': tokenizerParser(
     { ...tokenizerJsons[0]!, file: 'tokenizer_config.json' },
-    ...['roberta', 'wordpiece', 't5', 'albert'].map((name) => {
-      const vocabulary = { roberta: ['vocab.json', 'merges.txt'], wordpiece: ['vocab.txt'] }[name] ?? ['spiece.model'];
-      return seedOf(`${tokenizerModels}/${name}`, 'tokenizer_config.json', ...vocabulary, 'config.json');
-    }),
+    seedOf(`${tokenizerModels}/roberta`, 'tokenizer_config.json', 'vocab.json', 'merges.txt'),
+    wordpiece('tokenizer_config.json', 'vocab.txt'),
+    sentencePiece('t5', 'spiece.model', 'tokenizer_config.json'),
+    sentencePiece('albert', 'spiece.model', 'tokenizer_config.json'),
   ),
-  wordpiece: tokenizerParser(seedOf(`${tokenizerModels}/wordpiece`, 'vocab.txt', 'config.json')),
+  wordpiece: tokenizerParser(wordpiece('vocab.txt')),
   'byte-level': tokenizerParser(
     seedOf(`${tokenizerModels}/gpt2`, 'vocab.json', 'merges.txt', 'config.json'),
     seedOf(`${tokenizerModels}/roberta`, 'merges.txt', 'vocab.json', 'config.json'),
   ),
   'sentencepiece-unigram': tokenizerParser(
-    seedOf(`${tokenizerModels}/t5`, 'spiece.model', 'config.json'),
-    seedOf(`${tokenizerModels}/albert`, 'spiece.model', 'config.json'),
+    sentencePiece('t5', 'spiece.model'),
+    sentencePiece('albert', 'spiece.model'),
   ),
-  'sentencepiece-bpe': tokenizerParser(seedOf(`${tokenizerModels}/llama`, 'tokenizer.model', 'config.json')),
+  'sentencepiece-bpe': tokenizerParser(sentencePiece('llama', 'tokenizer.model')),
   'marian-vocabulary': tokenizerParser(
-    seedOf(`${tokenizerModels}/marian`, 'vocab.json', 'source.spm', 'config.json'),
-    seedOf(`${tokenizerModels}/marian`, 'source.spm', 'vocab.json', 'config.json'),
+    change(sentencePiece('marian', 'source.spm', 'vocab.json'), 'vocab.json', firstTokens),
+    { ...change(sentencePiece('marian', 'source.spm', 'vocab.json'), 'vocab.json', firstTokens), file: 'source.spm' },
   ),
   recipe: {
     seeds: [recipe('multi30k-en-de'), recipe('shakespeare'), recipe('tatoeba-en-zh')],

@@ -150,11 +150,7 @@ describe('metadata', () => {
     ['values of another width', { 'llama.attention.value_length': 32 }, 'value_length: got 32'],
     ['a key that is not known', { 'llama.attention.sliding_window': 9 }, 'llama.attention.sliding_window: got 9'],
     ['a count of the wrong type', { 'llama.block_count': 'two' }, 'llama.block_count: got "two"'],
-    [
-      'a width that heads do not divide',
-      { 'llama.attention.head_count': 3 },
-      'llama.rope.dimension_count: got 85.3',
-    ],
+    ['a width that heads do not divide', { 'llama.attention.head_count': 3 }, 'llama.rope.dimension_count: got 85.3'],
   ])('refuses %s', async (_, more, message) => {
     const refused = expect(configOf(more)).rejects;
     await refused.toThrow(message);
