@@ -1,3 +1,4 @@
+import { brief, cut } from '../base/brief.ts';
 import { readYaml } from './readYaml.ts';
 import type { KeyPath, RecipeProblem } from './recipeError.ts';
 
@@ -62,7 +63,9 @@ function isMap(node: unknown): boolean {
 /** A value as an error shows it. */
 export function show(value: unknown): string {
   if (value === undefined) return 'nothing';
-  if (Array.isArray(value)) return value.length <= 4 ? `[${value.map(show).join(', ')}]` : `a list of ${value.length}`;
+  if (Array.isArray(value)) {
+    return value.length <= 4 ? cut(`[${value.map(show).join(', ')}]`) : `a list of ${value.length}`;
+  }
   if (typeof value === 'object' && value !== null) return 'a map';
-  return typeof value === 'number' ? String(value) : JSON.stringify(value);
+  return typeof value === 'number' ? String(value) : brief(value);
 }

@@ -1,5 +1,6 @@
 import { LineCounter } from 'yaml';
 import type { z } from 'zod';
+import { cut } from '../base/brief.ts';
 import { nearest } from './nearest.ts';
 import { applyOverride, type Override, parseOverride, show } from './overrides.ts';
 import { readYaml } from './readYaml.ts';
@@ -124,7 +125,7 @@ class IssueReader {
     return {
       where: this.#where(path, true),
       path,
-      got: `the unknown key ${key}`,
+      got: `the unknown key ${cut(key)}`,
       expected: known.join(', '),
       hint: belongs ?? (meant === undefined ? undefined : `Did you mean ${meant}?`),
     };

@@ -19,5 +19,5 @@ it.each(names)('%s refuses or reads 300 damaged files', async (name) => {
   expect(report!.refused + report!.read).toBe(inputs);
   // Both outcomes must really occur, else the damage tests nothing.
   if (parsers[name]!.codes.length > 0) expect(report!.refused).toBeGreaterThan(20);
-  expect(report!.read).toBeGreaterThan(5);
+  expect(report!.read).toBeGreaterThan(3);
 });
