@@ -1,5 +1,7 @@
+import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { createNodeRuntime } from '../src/runtime/node/node.ts';
+import { benchEmbedding } from './embedding.ts';
 import { benchFirstStep } from './firstStep.ts';
 import { benchInstall } from './install.ts';
 import { benchLoad } from './load.ts';
@@ -10,6 +12,8 @@ import { prepare, workloads } from './training.ts';
  * npm run bench -- T1 [T2 …]       one JSON line on stdout for each
  *   --lanes N                      engine threads side by side, instead of the workload's own number
  *   --profile PREFIX               ONNX Runtime writes the time of every kernel into files of this prefix
+ * npm run bench -- I1 --model FOLDER --data FILE   sentence embeddings of all-MiniLM-L6-v2 over SST-2's dev.tsv
+ *   --threads N                    of each lane; --repetitions N (5)
  * npm run bench -- memory          growth of memory over 5,000 steps of T1
  * npm run bench -- first-step      from the start of `qkv train shakespeare` to its first step
  * npm run bench -- load            growth of memory while a model is loaded
@@ -18,10 +22,18 @@ import { prepare, workloads } from './training.ts';
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { lanes: { type: 'string' }, profile: { type: 'string' }, model: { type: 'string' } },
+  options: {
+    lanes: { type: 'string' },
+    threads: { type: 'string' },
+    repetitions: { type: 'string', default: '5' },
+    profile: { type: 'string' },
+    model: { type: 'string' },
+    data: { type: 'string' },
+  },
 });
 
 const others: Readonly<Record<string, () => Promise<object>>> = {
+  I1: benchSentences,
   memory: benchMemory,
   'first-step': benchFirstStep,
   load: () => benchLoad(values.model),
@@ -48,6 +60,15 @@ async function benchTraining(name: string): Promise<object> {
     lanes,
     last_loss: loss,
   };
+}
+
+async function benchSentences(): Promise<object> {
+  const { model, data } = values;
+  if (model === undefined || data === undefined) throw new Error('I1 needs --model FOLDER and --data FILE');
+  const lanes = Number(values.lanes ?? availableParallelism());
+  const threads = Number(values.threads ?? Math.max(1, Math.floor(availableParallelism() / lanes)));
+  await using runtime = await createNodeRuntime({ lanes, threads, ...(values.profile && { profile: values.profile }) });
+  return { ...(await benchEmbedding(runtime, { model, data, repetitions: Number(values.repetitions) })), threads };
 }
 
 async function benchMemory(): Promise<object> {

@@ -30,7 +30,7 @@ const json = trainBpe(lines, {
   kind,
   vocabSize: Number(values.vocab),
   specialTokens: ['</s>', '<unk>', '<pad>'],
-  appendEos: '</s>',
+  around: { after: '</s>' },
   ...(kind === 'word' && { unk: '<unk>', minFrequency: 2 }),
 });
 const trainSeconds = (performance.now() - trainStart) / 1000;

@@ -22,7 +22,7 @@ interface Import {
 
 const CORE = ['base', 'graph', 'ops'];
 const SIDE = ['checkpoint', 'hub', 'tokenizer', 'data', 'eval', 'draw', 'recipe'];
-const TOP = [...CORE, 'autodiff', 'onnx', 'runtime', 'nn', 'models', ...SIDE];
+const TOP = [...CORE, 'autodiff', 'onnx', 'runtime', 'nn', 'models', ...SIDE, 'objectives'];
 
 /** Folder of src/ → folders that it may import besides itself. */
 const MAY_IMPORT: { readonly [folder: string]: readonly string[] } = {
@@ -34,12 +34,14 @@ const MAY_IMPORT: { readonly [folder: string]: readonly string[] } = {
   runtime: [...CORE, 'onnx'],
   nn: CORE,
   models: [...CORE, 'nn', 'checkpoint'], // a family's file holds its key map, whose type is checkpoint's
-  pretrained: [...TOP, 'generate'], // a model with its tokenizer: from text to text
+  pretrained: [...TOP, 'generate', 'predict'], // a model with its tokenizer: from text to text
   export: [...TOP, 'pretrained'],
-  train: [...TOP, 'generate', 'pretrained'], // begins from what exists; validation translates
+  train: [...TOP, 'generate', 'predict', 'pretrained'], // begins from what exists; validation translates
   generate: TOP,
+  predict: TOP,
   check: [...TOP, 'generate', 'train', 'pretrained'],
   inspect: TOP,
+  objectives: ['base', 'tokenizer', 'data'], // from token ids to examples with labels
   ...Object.fromEntries(SIDE.map((folder) => [folder, ['base']])),
 };
 const ENTRIES = ['src/index.ts', 'src/node.ts', 'src/web.ts'];

@@ -7,6 +7,7 @@ export { checkGradients, type GradientCheck, type GradientCheckOptions } from '.
 export { gradients } from './autodiff/gradients.ts';
 export { type Bindings, type Dim, type Shape, symbol } from './base/dim.ts';
 export { type ErrorCode, type ErrorParts, QkvError } from './base/errors.ts';
+export { deriveSeed, type Key, permutation, RandomStream, type Seed } from './base/random.ts';
 export { bool, type DType, float32, type HostTensor, int32, scalar, type TensorData } from './base/tensor.ts';
 export { type CheckOptions, type CheckReport, checkModel } from './check/checkModel.ts';
 export type { Comparison } from './check/comparison.ts';
@@ -17,6 +18,7 @@ export {
   openCheckpoint,
   saveCheckpoint,
 } from './checkpoint/checkpoint.ts';
+export { type Gguf, openGguf } from './checkpoint/gguf.ts';
 export { openSafetensors, readHostTensor, type Safetensors, type StoredTensor } from './checkpoint/safetensors.ts';
 export type { Storage } from './checkpoint/storage.ts';
 export { type BlockBatch, consecutiveBlocks, randomBlocks } from './data/blockBatches.ts';
@@ -28,6 +30,35 @@ export { drawSvg, type SvgOptions } from './draw/svg.ts';
 export { drawTerminal, type TerminalOptions } from './draw/terminal.ts';
 export { type BleuOptions, type BleuScore, bleu } from './eval/bleu.ts';
 export { type ChrfOptions, type ChrfScore, chrf } from './eval/chrf.ts';
+export {
+  type ClassificationOptions,
+  type ClassificationScores,
+  classificationScores,
+  type Label,
+  type MultiLabelScores,
+  multiLabelScores,
+} from './eval/classification.ts';
+export { pearson, spearman } from './eval/correlation.ts';
+export {
+  type Entity,
+  type EntityOptions,
+  type EntityScheme,
+  type EntityScores,
+  entitiesOf,
+  entityScores,
+} from './eval/entities.ts';
+export { cmrc2018, type QaScores, type SquadOptions, squad } from './eval/extractiveQa.ts';
+export { minimalPairsAccuracy } from './eval/minimalPairs.ts';
+export {
+  bitsPerByte,
+  perplexity,
+  type StridedWindow,
+  type StridedWindowsOptions,
+  stridedWindows,
+} from './eval/perplexity.ts';
+export type { AveragedScores, LabelScores, PrecisionRecallF1 } from './eval/precisionRecall.ts';
+export { type MaskedRow, type PseudoLikelihoodOptions, pseudoLikelihoodRows } from './eval/pseudoLikelihood.ts';
+export { type RougeOptions, type RougeScores, rouge } from './eval/rouge.ts';
 export type { References } from './eval/segments.ts';
 export { exportGraphs } from './export/exportGraphs.ts';
 export { type GenerateCallbacks, generate } from './generate/generate.ts';
@@ -46,10 +77,31 @@ export {
   type LayerAttention,
 } from './inspect/attention.ts';
 export { declarationsOf } from './models/declarations.ts';
-export type { CausalModel, EncoderDecoderModel, Model } from './models/model.ts';
+export type { CausalModel, EncoderDecoderModel, EncoderModel, Model } from './models/model.ts';
 export { isKnownFamily, parseModel } from './models/registry.ts';
 export { ParameterArena, type Placement } from './nn/parameterArena.ts';
 export { type ParameterDeclaration, Scope, Trace } from './nn/scope.ts';
+export { bartNoise, type DenoisingOptions, denoising, type Noise } from './objectives/denoising.ts';
+export { type MaskedLmOptions, type MaskedText, maskedLm, maskingEpoch } from './objectives/maskedLm.ts';
+export {
+  documentMask,
+  type PackDocumentsOptions,
+  type PackedBlock,
+  packDocuments,
+} from './objectives/packDocuments.ts';
+export { type PackSentencesOptions, packSentences } from './objectives/packSentences.ts';
+export { type PrefixText, prefixLm, prefixMask } from './objectives/prefixLm.ts';
+export { type SentencePair, type SentencePairsOptions, sentencePairs } from './objectives/sentencePairs.ts';
+export type { Sentences } from './objectives/sentences.ts';
+export {
+  type CorruptedText,
+  type SpanCorruptionOptions,
+  type SpanOptions,
+  spanCorruption,
+  spanCorruptionLengths,
+} from './objectives/spanCorruption.ts';
+export { type Infilling, infill, type TextSpan } from './objectives/textInfilling.ts';
+export { type WordRule, type WordStarts, wordStarts } from './objectives/wordStarts.ts';
 export { type LoweredModel, lower } from './onnx/lower.ts';
 export { gelu, relu, silu } from './ops/activation.ts';
 export {
@@ -94,9 +146,43 @@ export { argmax, cumsum, max, mean, sum } from './ops/reduce.ts';
 export { concat, expand, pad, reshape, slice, split, transpose } from './ops/shape.ts';
 export { logSoftmax, softmax } from './ops/softmax.ts';
 export { topIndices, topValues } from './ops/topK.ts';
+export {
+  type EmbeddingOptions,
+  type EmbeddingStep,
+  embeddingTask,
+  type Pooling,
+} from './predict/embedding.ts';
+export { headTask, maskedWordsTask } from './predict/headTasks.ts';
+export {
+  type EncoderRunOptions,
+  EncoderSession,
+  type EncoderTask,
+  type EncoderText,
+  type TaskInputs,
+} from './predict/session.ts';
+export { type Answer, type AnswerOptions, answer, type Question } from './pretrained/answer.ts';
+export { type ChatMessage, chatPrompt } from './pretrained/chat.ts';
+export {
+  type ChoiceQuestion,
+  type Classification,
+  type ClassifyOptions,
+  type ClassScore,
+  choose,
+  classify,
+} from './pretrained/classify.ts';
 export { type Continuation, continueText } from './pretrained/continueText.ts';
+export { cosineSimilarities, type EmbedOptions, embed } from './pretrained/embed.ts';
+export { type FilledText, type FillMaskOptions, fillMask, type MaskCandidate } from './pretrained/fillMask.ts';
 export { forMode, generationDefaults } from './pretrained/generationDefaults.ts';
-export { loadPretrained, type Pretrained, type PretrainedToSave, savePretrained } from './pretrained/pretrained.ts';
+export {
+  type LoadOptions,
+  loadPretrained,
+  type Pretrained,
+  type PretrainedToSave,
+  savePretrained,
+} from './pretrained/pretrained.ts';
+export { meanOfTokens, openSentenceEncoder, type SentenceEncoder } from './pretrained/sentenceEncoder.ts';
+export { type TaggedWord, type TagOptions, tag } from './pretrained/tag.ts';
 export { type TranslateOptions, type Translation, translate } from './pretrained/translate.ts';
 export { formatRecipe } from './recipe/formatRecipe.ts';
 export { parseRecipe } from './recipe/parseRecipe.ts';
@@ -114,6 +200,7 @@ export {
 } from './tokenizer/tokenizer.ts';
 export { type SpecialTokenRoles, type TokenizerFiles, tokenizerFiles } from './tokenizer/tokenizerFiles.ts';
 export { type TrainBpeOptions, trainBpe } from './tokenizer/trainBpe.ts';
+export { cosineLoss, hardTargetLoss, softTargetLoss } from './train/distillation.ts';
 export type { MetricsLine, TrainingEvent } from './train/events.ts';
 export {
   type Measured,

@@ -3,9 +3,11 @@
 export { nodeStorage, replaceFolder } from './checkpoint/storage.node.ts';
 export { readLines } from './data/files.node.ts';
 export { drawOutlinedSvg, drawPng, type PngOptions } from './draw/png.node.ts';
+export { type ConvertOptions, convertFolder } from './export/convertFolder.node.ts';
 export { type Exported, type ExportOptions, exportFolder } from './export/exportFolder.node.ts';
 export type { HubProgress } from './hub/hubModel.node.ts';
 export { type OpenModelOptions, openModel } from './pretrained/openModel.node.ts';
+export { sentenceEncoderAt } from './pretrained/sentenceEncoder.node.ts';
 export { loadRecipe } from './recipe/loadRecipe.node.ts';
 export { createNodeRuntime, type NodeRuntimeOptions } from './runtime/node/node.ts';
 export { type TrainedRun, type TrainRecipeOptions, trainRecipe } from './train/trainRecipe.node.ts';

@@ -2,6 +2,7 @@ import { basename, dirname, join } from 'node:path';
 import { Command } from 'commander';
 import { QkvError } from '../../src/base/errors.ts';
 import type { CheckOptions, CheckReport } from '../../src/check/checkModel.ts';
+import { modelArgument, openPretrained } from './openPretrained.ts';
 import { realNumber } from './values.ts';
 
 interface Options {
@@ -13,7 +14,7 @@ interface Options {
 
 export function checkCommand(): Command {
   return new Command()
-    .argument('<MODEL>', 'a model folder, or the output folder of a training run')
+    .argument('<MODEL>', modelArgument)
     .option('--against <file>', 'a .safetensors file with input.*, output.*, grad.* and left.* of the reference')
     .option(
       '--tolerance <share>',
@@ -56,13 +57,12 @@ async function check(path: string, options: Options): Promise<void> {
       expected: 'a file, of which it leaves tensors out',
     });
   }
-  const [{ openModel }, { checkModel }, { createNodeRuntime }, { createReferenceRuntime }] = await Promise.all([
-    import('../../src/pretrained/openModel.node.ts'),
+  const [pretrained, { checkModel }, { createNodeRuntime }, { createReferenceRuntime }] = await Promise.all([
+    openPretrained(path),
     import('../../src/check/checkModel.ts'),
     import('../../src/runtime/node/node.ts'),
     import('../../src/runtime/reference/reference.ts'),
   ]);
-  const pretrained = await openModel(path);
   const file = options.against === undefined ? {} : await openExpected(options.against);
   await using runtime = await createNodeRuntime();
   const report = await checkModel(runtime, pretrained, {

@@ -20,6 +20,30 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'continue a text',
     load: async () => (await import('./generate.ts')).generateCommand(),
   },
+  chat: {
+    summary: 'talk with a model that has a chat template',
+    load: async () => (await import('./chat.ts')).chatCommand(),
+  },
+  embed: {
+    summary: 'a vector for each text',
+    load: async () => (await import('./embed.ts')).embedCommand(),
+  },
+  'fill-mask': {
+    summary: 'the words that a mask may stand for',
+    load: async () => (await import('./fillMask.ts')).fillMaskCommand(),
+  },
+  classify: {
+    summary: 'what a text is, or a pair of texts',
+    load: async () => (await import('./classify.ts')).classifyCommand(),
+  },
+  tag: {
+    summary: 'a label for each word of a text',
+    load: async () => (await import('./tag.ts')).tagCommand(),
+  },
+  answer: {
+    summary: 'find the answer to a question in a text',
+    load: async () => (await import('./answer.ts')).answerCommand(),
+  },
   look: {
     summary: 'show where a model looks: its attention as a picture',
     load: async () => (await import('./look.ts')).lookCommand(),

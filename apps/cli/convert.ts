@@ -1,6 +1,7 @@
 import { join } from 'node:path';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import type { ConvertOptions } from '../../src/export/convertFolder.node.ts';
+import { modelArgument, openPretrained } from './openPretrained.ts';
 import { byteSize, oneOf } from './values.ts';
 
 interface Options {
@@ -11,7 +12,7 @@ interface Options {
 
 export function convertCommand(): Command {
   return new Command()
-    .argument('<IN>', 'a model folder (safetensors or PyTorch), a .gguf file, or the output folder of a training run')
+    .argument('<IN>', modelArgument)
     .argument('<OUT>', 'a folder that is new or empty')
     .option(
       '--dtype <type>',
@@ -19,11 +20,10 @@ export function convertCommand(): Command {
       oneOf('--dtype', ['float32', 'float16', 'bfloat16']),
       'float32' as const,
     )
-    .option(
-      '--max-shard-size <size>',
-      'the largest file of weights, as 2GB or 500MB',
-      byteSize('--max-shard-size'),
-      5e9,
+    .addOption(
+      new Option('--max-shard-size <size>', 'the largest file of weights, as 500MB')
+        .argParser(byteSize('--max-shard-size'))
+        .default(5e9, '5GB'),
     )
     .option('--json', 'print what was written as JSON')
     .addHelpText(
@@ -40,13 +40,12 @@ export function convertCommand(): Command {
 }
 
 async function run(path: string, out: string, { dtype, maxShardSize, json = false }: Options): Promise<void> {
-  const [{ convertFolder }, { requireEmpty }, { openModel }] = await Promise.all([
+  const [{ convertFolder }, { requireEmpty }] = await Promise.all([
     import('../../src/export/convertFolder.node.ts'),
     import('../../src/export/exportFolder.node.ts'),
-    import('../../src/pretrained/openModel.node.ts'),
   ]);
   await requireEmpty(out); // before what takes long
-  const pretrained = await openModel(path);
+  const pretrained = await openPretrained(path);
   const files = await convertFolder(pretrained, out, { dtype, maxShardBytes: maxShardSize });
   const { model, arena, ignored } = pretrained;
   if (json) {

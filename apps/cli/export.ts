@@ -2,11 +2,12 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { Interrupted } from './errors.ts';
 import { interruptSignal } from './interrupt.ts';
+import { modelArgument, openPretrained } from './openPretrained.ts';
 import { packageVersion } from './packageRoot.ts';
 
 export function exportCommand(): Command {
   return new Command()
-    .argument('<MODEL>', 'a model folder, or the output folder of a training run')
+    .argument('<MODEL>', modelArgument)
     .argument('<OUT>', 'a folder that is new or empty')
     .option('--json', 'print what was written as JSON')
     .addHelpText(
@@ -27,8 +28,7 @@ export function exportCommand(): Command {
 async function run(path: string, out: string, { json = false }: { json?: boolean }): Promise<void> {
   const { exportFolder, requireEmpty } = await import('../../src/export/exportFolder.node.ts');
   await requireEmpty(out);
-  const { openModel } = await import('../../src/pretrained/openModel.node.ts');
-  const pretrained = await openModel(path);
+  const pretrained = await openPretrained(path);
   const signal = interruptSignal();
   const exporting = exportFolder(pretrained, out, { version: packageVersion(), signal });
   const { models, task, obstacle } = await exporting.catch((error: unknown) => {

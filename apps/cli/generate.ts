@@ -5,6 +5,7 @@ import { addGenerationFlags, type GenerationFlags, generationOptions, refuseConf
 import { interruptSignal } from './interrupt.ts';
 import { modelArgument } from './openPretrained.ts';
 import { openRunning, requireKind } from './openRunning.ts';
+import { readAll } from './texts.ts';
 import { wholeNumber } from './values.ts';
 
 interface Options extends GenerationFlags {
@@ -74,11 +75,4 @@ async function run(path: string, given: string | undefined, options: Options): P
   } finally {
     if (!json) process.stdout.write('\n');
   }
-}
-
-async function readAll(input: NodeJS.ReadableStream): Promise<string> {
-  let text = '';
-  input.setEncoding('utf8');
-  for await (const chunk of input) text += chunk;
-  return text.replace(/\r?\n$/, '');
 }

@@ -1,15 +1,17 @@
+import type { HeadName } from '../../src/models/encoderHead.ts';
 import type { OpenModelOptions } from '../../src/pretrained/openModel.node.ts';
 import type { Pretrained } from '../../src/pretrained/pretrained.ts';
 import { Interrupted } from './errors.ts';
 import { Progress } from './progress.ts';
 
 /** What every command says of its MODEL. */
-export const modelArgument = 'a model folder, the output folder of a training run, or org/name[@revision] on the hub';
+export const modelArgument =
+  'a model folder, a .gguf file, the output folder of a training run, or org/name[@revision] on the hub';
 
-/** Opens a command's MODEL; a bar on stderr while it comes from the hub. */
-export async function openPretrained(model: string): Promise<Pretrained> {
+/** Opens a command's MODEL, an encoder with another `head` than its own; a bar on stderr while it comes from the hub. */
+export async function openPretrained(model: string, head?: HeadName): Promise<Pretrained> {
   const { openModel } = await import('../../src/pretrained/openModel.node.ts');
-  return withHub((options) => openModel(model, options));
+  return withHub((options) => openModel(model, { ...options, head }));
 }
 
 /**

@@ -24,15 +24,8 @@ export async function openRunning(name: string): Promise<RunningModel> {
     import('../../src/runtime/node/node.ts'),
     import('../../src/pretrained/generationDefaults.ts'),
   ]);
-  const { tokenizer, model, arena, location } = pretrained;
-  if (!tokenizer) {
-    throw new QkvError('tokenizer', {
-      where: location,
-      got: 'no tokenizer.json',
-      expected: 'one beside config.json, to turn text into tokens',
-      hint: 'AutoTokenizer.from_pretrained(…).save_pretrained(FOLDER) in Python writes one',
-    });
-  }
+  const { model, arena } = pretrained;
+  const tokenizer = requireTokenizer(pretrained);
   const defaults = generationDefaults(model, pretrained.generationConfig);
   const runtime = await createNodeRuntime();
   const session = new GenerationSession(runtime, model, arena.tensors);
@@ -47,6 +40,17 @@ export async function openRunning(name: string): Promise<RunningModel> {
       await runtime[Symbol.asyncDispose]();
     },
   };
+}
+
+/** @throws QkvError `tokenizer` for a model without one */
+export function requireTokenizer({ tokenizer, location }: Pretrained): Tokenizer {
+  if (tokenizer) return tokenizer;
+  throw new QkvError('tokenizer', {
+    where: location,
+    got: 'no tokenizer.json',
+    expected: 'one beside config.json, to turn text into tokens',
+    hint: 'AutoTokenizer.from_pretrained(…).save_pretrained(FOLDER) in Python writes one',
+  });
 }
 
 /** Refuses a model of the other kind, and says which command is for it. */

@@ -38,3 +38,11 @@ export async function* batchesOf<T>(items: AsyncIterable<T>, size: number): Asyn
   }
   if (batch.length > 0) yield batch;
 }
+
+/** All of it as one text, without the last line's end. */
+export async function readAll(input: NodeJS.ReadableStream): Promise<string> {
+  let text = '';
+  input.setEncoding('utf8');
+  for await (const chunk of input) text += chunk;
+  return text.replace(/\r?\n$/, '');
+}

@@ -106,7 +106,7 @@ async function train(files: string[], options: TrainOptions): Promise<void> {
     kind: schemes[kind],
     specialTokens,
     ...(kind !== 'byte-bpe' && { unk: '<unk>' }),
-    ...(kind === 'bpe' && { appendEos: '</s>' }),
+    ...(kind === 'bpe' && { around: { after: '</s>' } }),
     ...(vocabSize !== undefined && { vocabSize }),
     ...(minFrequency !== undefined && { minFrequency }),
     ...(limitAlphabet !== undefined && { limitAlphabet }),

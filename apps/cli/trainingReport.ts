@@ -28,11 +28,14 @@ export class TrainingReport {
       }
       case 'validation': {
         const { step, isBest, samples } = event;
-        const { loss, perplexity } = event.validation;
-        const losses = `validation loss ${loss.toFixed(4)}  perplexity ${perplexity.toFixed(2)}`;
+        const { loss, perplexity, losses: terms, accuracies } = event.validation;
+        const right = Object.entries(accuracies ?? {}).map(([name, share]) => `  ${name} right ${percent(share)}`);
+        const of = terms ? ` (${listed(terms)})` : '';
+        const losses = `validation loss ${loss.toFixed(4)}${of}  perplexity ${perplexity.toFixed(2)}${right.join('')}`;
         const best = isBest ? '  (best so far)' : '';
         const head = `step ${step}  ${losses}${scoreText(event.validation)}${best}`;
-        return [head, ...samples.slice(0, 1).map(sampleText)].join('\n');
+        const shown = samples.some(({ reference }) => reference !== undefined) ? samples.slice(0, 1) : samples;
+        return [head, ...shown.map(sampleText)].join('\n');
       }
       case 'saved':
         return this.#stream.isTTY ? '' : `step ${event.step}  saved ${event.snapshot}`;
@@ -48,10 +51,10 @@ export class TrainingReport {
   }
 
   #step(event: Extract<TrainingEvent, { kind: 'step' }>): void {
-    const { step, steps, loss, learningRate, gradientNorm, tokensPerSecond, secondsLeft, logged } = event;
+    const { step, steps, loss, losses, learningRate, gradientNorm, tokensPerSecond, secondsLeft, logged } = event;
     const text = [
       `step ${step}/${steps}`,
-      `loss ${loss.toFixed(4)}`,
+      `loss ${loss.toFixed(4)}${losses ? ` (${listed(losses)})` : ''}`,
       `lr ${learningRate.toExponential(2)}`,
       `norm ${gradientNorm.toFixed(2)}`,
       `${grouped(Math.round(tokensPerSecond))} tokens/s`,
@@ -91,6 +94,16 @@ function scoreText(scores: {
   const of = sentences === undefined ? '' : ` on ${grouped(sentences)} sentences`;
   if (bleu !== undefined) return `  BLEU ${bleu.toFixed(2)}${of}`;
   return chrf === undefined ? '' : `  chrF ${chrf.toFixed(2)}${of}`;
+}
+
+function listed(losses: Readonly<Record<string, number>>): string {
+  return Object.entries(losses)
+    .map(([name, loss]) => `${name} ${loss.toFixed(4)}`)
+    .join(', ');
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)}%`;
 }
 
 function grouped(count: number): string {

@@ -208,17 +208,27 @@ export class RandomStream {
     while (word >= limit) word = this.word();
     return word % n;
   }
+
+  /** A float64, uniform on [0, 1) in steps of 2⁻⁵³. */
+  uniform(): number {
+    const high = this.word();
+    return unit53(high, this.word());
+  }
+
+  /** A random order of 0 … n − 1, by Fisher and Yates' shuffle. */
+  permutation(n: number): Uint32Array {
+    const order = Uint32Array.from({ length: n }, (_, i) => i);
+    for (let i = n - 1; i > 0; i--) {
+      const j = this.below(i + 1);
+      const held = order[i]!;
+      order[i] = order[j]!;
+      order[j] = held;
+    }
+    return order;
+  }
 }
 
-/** A random order of 0 … n − 1, by Fisher and Yates' shuffle, a function of (seed, step, n). */
+/** A random order of 0 … n − 1, a function of (seed, step, n). */
 export function permutation(seed: Seed, step: number, n: number): Uint32Array {
-  const stream = new RandomStream(deriveSeed(seed, 'permutation', step));
-  const order = Uint32Array.from({ length: n }, (_, i) => i);
-  for (let i = n - 1; i > 0; i--) {
-    const j = stream.below(i + 1);
-    const held = order[i]!;
-    order[i] = order[j]!;
-    order[j] = held;
-  }
-  return order;
+  return new RandomStream(deriveSeed(seed, 'permutation', step)).permutation(n);
 }

@@ -53,7 +53,11 @@ export async function openCheckpoint(storage: Storage): Promise<Checkpoint> {
   return { location: storage.location, config, generationConfig, tensors };
 }
 
-async function openWeights(storage: Storage, names: readonly string[]): Promise<ReadonlyMap<string, StoredTensor>> {
+/** All tensors of a folder with these files, of one file or of all shards, by key. @throws QkvError `checkpoint` */
+export async function openWeights(
+  storage: Storage,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, StoredTensor>> {
   for (const format of weightFormats) {
     if (names.includes(format.file)) return format.open(storage, format.file);
     if (names.includes(format.index)) return openShards(storage, names, format);
@@ -69,22 +73,27 @@ async function readSafetensors(storage: Storage, name: string): Promise<Readonly
   return (await openSafetensors(storage, name)).tensors;
 }
 
-async function readJson(storage: Storage, name: string): Promise<JsonObject> {
+/** @throws QkvError `checkpoint` where the file holds no JSON object */
+export async function readJson(storage: Storage, name: string): Promise<JsonObject> {
+  const value = await readJsonValue(storage, name);
+  if (!isObject(value))
+    throw new QkvError('checkpoint', { where: name, got: kindOf(value), expected: 'a JSON object' });
+  return value;
+}
+
+/** @throws QkvError `checkpoint` where the file is too large or not JSON */
+export async function readJsonValue(storage: Storage, name: string): Promise<unknown> {
   const bytes = await storage.size(name);
   if (bytes > maxJsonBytes) {
     throw new QkvError('checkpoint', { where: name, got: `${bytes} bytes`, expected: `at most ${maxJsonBytes}` });
   }
-  let value: unknown;
   try {
-    value = JSON.parse(decodeUtf8(await storage.read(name, 0, bytes)));
+    return JSON.parse(decodeUtf8(await storage.read(name, 0, bytes)));
   } catch (cause) {
     if (cause instanceof QkvError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new QkvError('checkpoint', { where: name, got: reason, expected: 'JSON text', cause });
   }
-  if (!isObject(value))
-    throw new QkvError('checkpoint', { where: name, got: kindOf(value), expected: 'a JSON object' });
-  return value;
 }
 
 function isObject(value: unknown): value is JsonObject {

@@ -76,7 +76,7 @@ export async function exportFolder(
     // a model may come from a single file
     const from = statSync(location, { throwIfNoEntry: false })?.isDirectory() ? nodeStorage(location) : undefined;
     if (from) await copyCompanions(from, storage);
-    if (tokenizer) await writeTokenizer(tokenizer, pretrained, storage, from);
+    if (tokenizer) await writeTokenizer(tokenizer, pretrained, storage);
   });
   const task = pipelineTask(model);
   if (task === undefined) return { models, obstacle: 'it has no class for such a model' };
@@ -125,9 +125,7 @@ async function writeTokenizer(
   tokenizer: Tokenizer,
   { model, tokenizerConfig: given = {} }: Pretrained,
   to: Storage,
-  from?: Storage,
 ): Promise<void> {
-  const names = (await from?.list()) ?? [];
   const roles = Object.entries(tokenizer.specialIds).map(([role, id]) => [role, tokenizer.idToToken(id)]);
   const files = tokenizerFiles(tokenizer.json, {
     specialTokens: Object.fromEntries(roles),
@@ -141,9 +139,6 @@ async function writeTokenizer(
     // in transformers.js it is the class that says whether the segments of a pair are told apart
     const isGeneric = /^(PreTrainedTokenizer|TokenizersBackend)/.test(String(config['tokenizer_class']));
     if (model.segments > 1 && isGeneric) config['tokenizer_class'] = 'BertTokenizer';
-  }
-  if (names.includes('chat_template.jinja')) {
-    config['chat_template'] ??= decodeUtf8(await readAll(from!, 'chat_template.jinja'));
   }
   await to.writeAtomic('tokenizer.json', [encodeUtf8(files['tokenizer.json'])]);
   await writeJson(to, 'tokenizer_config.json', config);

@@ -1,7 +1,8 @@
 import { type HostTensor, int32 } from '../base/tensor.ts';
 import type { Tensors } from '../runtime/runtime.ts';
+import { sharedTensor } from '../runtime/sharedTensor.ts';
 import type { Wanted } from './graphs.ts';
-import { type GenerationSession, sharedTensor } from './session.ts';
+import type { GenerationSession } from './session.ts';
 import { keepRows, SlotCache } from './slotCache.ts';
 
 /** Scores of N = inputs · paths, in memory that the next step overwrites. Which are there is what was wanted. */

@@ -1,8 +1,8 @@
 import { QkvError } from '../base/errors.ts';
-import { float32, type HostTensor, int32, sizeOf } from '../base/tensor.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { GenerativeModel, Model } from '../models/model.ts';
-import type { Program, Runtime, Tensors } from '../runtime/runtime.ts';
+import { ModelPrograms } from '../runtime/modelPrograms.ts';
+import type { Runtime, Tensors } from '../runtime/runtime.ts';
 import { encoderGraph, prefillGraph, stepGraph, type Wanted, wantedText } from './graphs.ts';
 
 /** What a program is for. Each is traced and compiled when it is first needed, and then serves all sizes. */
@@ -17,10 +17,7 @@ export type Task =
  */
 export class GenerationSession implements Disposable {
   readonly model: GenerativeModel;
-  readonly runtime: Runtime;
-  /** By path, on SharedArrayBuffers. */
-  readonly parameters: Tensors;
-  readonly #programs = new Map<string, Promise<Program>>();
+  readonly #programs: ModelPrograms;
 
   /**
    * `parameters` by path; those that are not on a SharedArrayBuffer are copied to one, the others are read in place.
@@ -35,44 +32,27 @@ export class GenerationSession implements Disposable {
         expected: 'a model that continues a text or translates',
       });
     }
-    this.runtime = runtime;
     this.model = model;
-    this.parameters = Object.fromEntries(Object.entries(parameters).map(([path, tensor]) => [path, onShared(tensor)]));
+    this.#programs = new ModelPrograms(runtime, parameters);
+  }
+
+  get runtime(): Runtime {
+    return this.#programs.runtime;
+  }
+
+  /** By path, on SharedArrayBuffers. */
+  get parameters(): Tensors {
+    return this.#programs.parameters;
   }
 
   /** Runs a program on these inputs and the parameters that it needs, its results written into `into` where given. */
-  async run(task: Task, inputs: Tensors, into: Tensors = {}): Promise<Tensors> {
-    const program = await this.#program(task);
-    const feeds: Record<string, HostTensor> = {};
-    for (const name of program.feeds) {
-      const tensor = inputs[name] ?? this.parameters[name];
-      if (!tensor) {
-        throw new QkvError('runtime', {
-          where: `parameter ${name}`,
-          got: 'nothing',
-          expected: `the ${this.model.family} model's weights`,
-        });
-      }
-      feeds[name] = tensor;
-    }
-    const [outputs] = await this.runtime.run([{ program, feeds, into }]);
-    return { ...outputs, ...into };
+  run(task: Task, inputs: Tensors, into: Tensors = {}): Promise<Tensors> {
+    const label = task.kind === 'encode' ? 'encode' : `${task.kind} for ${wantedText(task.wanted)}`;
+    return this.#programs.run(label, () => this.#graph(task), inputs, { into });
   }
 
   [Symbol.dispose](): void {
-    for (const program of this.#programs.values()) program.then((made) => made[Symbol.dispose]()).catch(() => {});
-    this.#programs.clear();
-  }
-
-  #program(task: Task): Promise<Program> {
-    const label = task.kind === 'encode' ? 'encode' : `${task.kind} for ${wantedText(task.wanted)}`;
-    let program = this.#programs.get(label);
-    if (!program) {
-      program = this.runtime.compile(this.#graph(task), { label });
-      this.#programs.set(label, program);
-      program.catch(() => this.#programs.delete(label));
-    }
-    return program;
+    this.#programs[Symbol.dispose]();
   }
 
   #graph(task: Task): Graph {
@@ -81,17 +61,4 @@ export class GenerationSession implements Disposable {
     if (task.kind === 'encode' && this.model.kind === 'encoder-decoder') return encoderGraph(this.model);
     throw new Error(`qkv defect: no ${task.kind} for a ${this.model.kind} model`);
   }
-}
-
-/** A tensor of zeros on a SharedArrayBuffer, which an engine in another thread reads and writes in place. */
-export function sharedTensor(dtype: 'float32' | 'int32', shape: readonly number[]): HostTensor {
-  const buffer = new SharedArrayBuffer(sizeOf(shape) * 4);
-  return dtype === 'float32' ? float32(shape, new Float32Array(buffer)) : int32(shape, new Int32Array(buffer));
-}
-
-function onShared(tensor: HostTensor): HostTensor {
-  if (tensor.data.buffer instanceof SharedArrayBuffer || tensor.dtype !== 'float32') return tensor;
-  const copy = sharedTensor('float32', tensor.shape);
-  copy.data.set(tensor.data);
-  return copy;
 }

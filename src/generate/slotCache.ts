@@ -1,7 +1,7 @@
 import type { HostTensor } from '../base/tensor.ts';
 import type { CacheShape } from '../models/model.ts';
 import type { Tensors } from '../runtime/runtime.ts';
-import { sharedTensor } from './session.ts';
+import { sharedTensor } from '../runtime/sharedTensor.ts';
 
 /** Slots are added this many steps at a time: each growth moves the cache, each free slot costs a little attention. */
 const GROWTH_STEPS = 16;

@@ -5,9 +5,9 @@ import {
   type EncoderContext,
   type EncoderKeys,
   encoderModel,
+  readClasses,
   readHead,
   readHeads,
-  readLabels,
   readProblem,
   refuseDecoders,
   sharedHeads,
@@ -23,7 +23,7 @@ export function parseAlbert(json: unknown, file = 'config.json', context: Encode
   const read = new ConfigReader(json, file);
   const head = readHead(read, keys.classPrefix, [...sharedHeads, 'pretraining'], context);
   const config = readConfig(read);
-  const labels = readLabels(read);
+  const classes = head === 'pretraining' ? ['in order', 'swapped'] : readClasses(read);
   const classifierDropout = read.rate('classifier_dropout_prob', 0.1);
   return encoderModel({
     read,
@@ -34,8 +34,8 @@ export function parseAlbert(json: unknown, file = 'config.json', context: Encode
     context,
     head: {
       name: head,
-      labels,
-      problem: readProblem(read, labels),
+      classes,
+      problem: readProblem(read, classes.length),
       poolerDropout: 0,
       poolerActivation: 'tanh',
       dropout: head === 'question-answering' ? 0 : classifierDropout,
@@ -51,7 +51,7 @@ function readConfig(read: ConfigReader): EncoderConfig {
   const width = read.int('hidden_size', { otherwise: 4096 });
   const dropout = read.rate('hidden_dropout_prob', 0);
   const outer = read.layers('num_hidden_layers', 12);
-  const groups = read.int('num_hidden_groups', { otherwise: 1 });
+  const groups = read.layers('num_hidden_groups', 1);
   const inner = read.layers('inner_group_num', 1, Math.floor(maxLayers / outer));
   if (groups > outer) throw read.error('num_hidden_groups', `at most num_hidden_layers ${outer}`);
   return {

@@ -5,9 +5,9 @@ import {
   type EncoderContext,
   type EncoderKeys,
   encoderModel,
+  readClasses,
   readHead,
   readHeads,
-  readLabels,
   readProblem,
   refuseDecoders,
   sharedHeads,
@@ -23,7 +23,7 @@ export function parseBert(json: unknown, file = 'config.json', context: EncoderC
   const head = readHead(read, keys.classPrefix, [...sharedHeads, 'pretraining', 'next-sentence'], context);
   const isAboutPairs = head === 'pretraining' || head === 'next-sentence';
   const config = readBertConfig(read);
-  const labels = isAboutPairs ? 2 : readLabels(read);
+  const classes = isAboutPairs ? ['the next sentence', 'another sentence'] : readClasses(read);
   const classifierDropout = read.rate('classifier_dropout', config.attentionOutDropout);
   return encoderModel({
     read,
@@ -34,8 +34,8 @@ export function parseBert(json: unknown, file = 'config.json', context: EncoderC
     context,
     head: {
       name: head,
-      labels,
-      problem: isAboutPairs ? 'single_label_classification' : readProblem(read, labels),
+      classes,
+      problem: isAboutPairs ? 'single_label_classification' : readProblem(read, classes.length),
       poolerDropout: 0,
       poolerActivation: 'tanh',
       dropout: isAboutPairs || head === 'question-answering' ? 0 : classifierDropout,

@@ -1,8 +1,8 @@
 import { brief } from '../base/brief.ts';
 import { QkvError } from '../base/errors.ts';
 
-/** Several times as many as any model has. */
-export const maxLayers = 1000;
+/** Far more than any model has. */
+export const maxLayers = 4096;
 
 /**
  * Reads a `config.json` field by field. A field of the wrong type, an impossible value and a value that would change the

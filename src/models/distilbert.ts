@@ -5,9 +5,9 @@ import {
   type EncoderContext,
   type EncoderKeys,
   encoderModel,
+  readClasses,
   readHead,
   readHeads,
-  readLabels,
   readProblem,
   refuseDecoders,
   sharedHeads,
@@ -23,7 +23,7 @@ export function parseDistilbert(json: unknown, file = 'config.json', context: En
   const read = new ConfigReader(json, file);
   const head = readHead(read, keys.classPrefix, sharedHeads, context);
   const config = readConfig(read);
-  const labels = readLabels(read);
+  const classes = readClasses(read);
   const classification = read.rate('seq_classif_dropout', 0.2);
   const dropouts: Readonly<Record<string, number>> = {
     'sequence-classification': classification,
@@ -40,8 +40,8 @@ export function parseDistilbert(json: unknown, file = 'config.json', context: En
     context,
     head: {
       name: head,
-      labels,
-      problem: readProblem(read, labels),
+      classes,
+      problem: readProblem(read, classes.length),
       poolerDropout: 0,
       poolerActivation: 'relu',
       dropout: dropouts[head] ?? 0,

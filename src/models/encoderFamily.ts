@@ -58,14 +58,17 @@ export function refuseDecoders(read: ConfigReader): void {
   if (pruned && Object.keys(pruned).length > 0) throw read.error('pruned_heads', '{}: no head is pruned');
 }
 
-/** `num_labels`, or the number of names in `id2label`; 2 where neither is there. */
-export function readLabels(read: ConfigReader): number {
+/** The names of the classes, `id2label`; `LABEL_0`, … , `num_labels` or 2 of them, where they have none. */
+export function readClasses(read: ConfigReader): string[] {
   const names = read.raw('id2label');
   const named = typeof names === 'object' && names !== null ? Object.keys(names).length : undefined;
   const count = read.int('num_labels', { otherwise: named ?? 2 });
   if (named !== undefined && named !== count)
     throw read.error('num_labels', `${named}, the number of names in id2label`);
-  return count;
+  return Array.from({ length: count }, (_, i) => {
+    const name = named === undefined ? undefined : (names as Readonly<Record<string, unknown>>)[i];
+    return typeof name === 'string' ? name : `LABEL_${i}`;
+  });
 }
 
 /** Where it is not said, one label is a number and several are classes of which one is right, as in the reference. */
@@ -209,7 +212,10 @@ export interface EncoderFamily {
   readonly config: EncoderConfig;
   readonly keys: EncoderKeys;
   readonly context: EncoderContext;
-  readonly head: Pick<HeadOptions, 'name' | 'labels' | 'problem' | 'poolerDropout' | 'poolerActivation' | 'dropout'> & {
+  readonly head: Pick<
+    HeadOptions,
+    'name' | 'classes' | 'problem' | 'poolerDropout' | 'poolerActivation' | 'dropout'
+  > & {
     readonly transformActivation: HeadOptions['transform']['activation'];
   };
   readonly eosIds: readonly number[];
@@ -221,8 +227,8 @@ export function encoderModel(family: EncoderFamily): EncoderModel {
   const { read, json, config, keys, context } = family;
   const { stored } = context;
   const isTied = read.boolean('tie_word_embeddings', true);
-  const { name, labels } = family.head;
-  if (name === 'question-answering' && labels !== 2) {
+  const { name, classes } = family.head;
+  if (name === 'question-answering' && classes.length !== 2) {
     throw read.error('num_labels', '2: an answer has a start and an end');
   }
   const pooler = keys.pooler;
@@ -232,7 +238,7 @@ export function encoderModel(family: EncoderFamily): EncoderModel {
   const options: HeadOptions = {
     ...family.head,
     width: config.width,
-    labels: name === 'multiple-choice' ? 1 : labels,
+    labels: name === 'multiple-choice' ? 1 : classes.length,
     pooler: pools,
     transform: {
       activation: family.head.transformActivation,

@@ -7,11 +7,11 @@ import { linear } from '../nn/linear.ts';
 import { layerNorm } from '../nn/norm.ts';
 import type { Scope } from '../nn/scope.ts';
 import { firstRows, rowsAt, type Sequences } from '../nn/sequences.ts';
-import { abs, add, cast, exp, greaterEqual, log, maximum, mul, neg, sub, where } from '../ops/elementwise.ts';
+import { abs, add, cast, equal, exp, greaterEqual, log, maximum, mul, neg, sub, where } from '../ops/elementwise.ts';
 import { dimSize, intConstant, scalarConstant } from '../ops/leaf.ts';
 import { crossEntropy, linearCrossEntropy } from '../ops/loss.ts';
 import { matmul } from '../ops/matmul.ts';
-import { mean } from '../ops/reduce.ts';
+import { argmax, mean } from '../ops/reduce.ts';
 import { reshape, slice } from '../ops/shape.ts';
 
 export const headNames = [
@@ -37,6 +37,8 @@ export interface HeadOptions {
   readonly width: number;
   /** Rows of the last layer's output: classes, numbers, or 2 for start and end. */
   readonly labels: number;
+  /** Names of the classes. */
+  readonly classes: readonly string[];
   readonly problem: ProblemType;
   /** Whether a bare encoder has a pooler. */
   readonly pooler: boolean;
@@ -66,6 +68,8 @@ export interface LabelInput {
 export interface LossTerm {
   readonly scale: string;
   readonly perTarget: Value;
+  /** bool [N], where the target is one of few classes: whether the most probable is right. */
+  readonly hits?: Value;
 }
 
 export interface LossInputs {
@@ -78,6 +82,8 @@ export interface LossInputs {
 
 export interface EncoderHead {
   readonly name: HeadName;
+  /** Names of the classes of a text, a token or a pair, in the order of their logits. */
+  readonly classes: readonly string[];
   readonly problem: ProblemType;
   readonly labels: readonly LabelInput[];
   /**
@@ -98,7 +104,7 @@ const oneEach = (name: string, dtype: DType = 'int32'): LabelInput => ({ name, d
 const IGNORED = -100;
 
 export function encoderHead(options: HeadOptions): EncoderHead {
-  const base = { name: options.name, problem: options.problem };
+  const base = { name: options.name, classes: options.classes, problem: options.problem };
   switch (options.name) {
     case 'encoder':
       return {
@@ -126,7 +132,7 @@ export function encoderHead(options: HeadOptions): EncoderHead {
         }),
         loss: (root, x, { sentenceLogits }, inputs) => [
           { scale: 'lossScale', perTarget: wordLoss(root, options, x, inputs) },
-          { scale: 'sentenceScale', perTarget: crossEntropy(sentenceLogits!, inputs.labels['sentenceLabels']!) },
+          classTerm('sentenceScale', sentenceLogits!, inputs.labels['sentenceLabels']!, 0),
         ],
         targets: (inputs) => ({
           lossScale: counted(inputs['labels']!),
@@ -140,7 +146,9 @@ export function encoderHead(options: HeadOptions): EncoderHead {
         labels: [textLabels(options)],
         outputs: (root, x) => ({ logits: classify(root, options, pool(root, options, x)) }),
         loss: (_root, _x, { logits }, { labels, smoothing }) => [
-          { scale: 'lossScale', perTarget: textLoss(options.problem, logits!, labels['labels']!, smoothing) },
+          options.problem === 'single_label_classification'
+            ? classTerm('lossScale', logits!, labels['labels']!, smoothing)
+            : { scale: 'lossScale', perTarget: valuesLoss(options.problem, logits!, labels['labels']!) },
         ],
         targets: ({ labels }) => ({
           lossScale: options.problem === 'single_label_classification' ? counted(labels!) : labels!.shape[0]!,
@@ -154,14 +162,12 @@ export function encoderHead(options: HeadOptions): EncoderHead {
           logits: reshape(classify(root, options, x.rows), [x.batch, x.length, options.labels]),
         }),
         loss: (_root, { rows }, { logits }, { labels, smoothing }) => [
-          {
-            scale: 'lossScale',
-            perTarget: crossEntropy(
-              reshape(logits!, [rows.shape[0]!, options.labels]),
-              reshape(labels['labels']!, [rows.shape[0]!]),
-              { smoothing },
-            ),
-          },
+          classTerm(
+            'lossScale',
+            reshape(logits!, [rows.shape[0]!, options.labels]),
+            reshape(labels['labels']!, [rows.shape[0]!]),
+            smoothing,
+          ),
         ],
         targets: (inputs) => ({ lossScale: counted(inputs['labels']!) }),
       };
@@ -193,7 +199,7 @@ export function encoderHead(options: HeadOptions): EncoderHead {
           return { logits: reshape(scores, choices ?? [x.batch, 1]) };
         },
         loss: (_root, _x, { logits }, { labels, smoothing }) => [
-          { scale: 'lossScale', perTarget: crossEntropy(logits!, labels['labels']!, { smoothing }) },
+          classTerm('lossScale', logits!, labels['labels']!, smoothing),
         ],
         targets: (inputs) => ({ lossScale: counted(inputs['labels']!) }),
       };
@@ -255,9 +261,17 @@ function textLabels({ problem, labels }: HeadOptions): LabelInput {
   return { name: 'labels', dtype: 'float32', shape: (batch) => (isOneNumber ? [batch] : [batch, labels]) };
 }
 
-/** Cross-entropy; (z − y)²; or of independent classes −y log σ(z) − (1 − y) log(1 − σ(z)); of several numbers or classes the mean. */
-function textLoss(problem: ProblemType, logits: Value, labels: Value, smoothing: number): Value {
-  if (problem === 'single_label_classification') return crossEntropy(logits, labels, { smoothing });
+/** logits [N, C], labels int32 [N], −100 where there is none. */
+function classTerm(scale: string, logits: Value, labels: Value, smoothing: number): LossTerm {
+  return {
+    scale,
+    perTarget: crossEntropy(logits, labels, { smoothing }),
+    hits: equal(argmax(logits, 1), labels), // no class is −100
+  };
+}
+
+/** (z − y)², or of independent classes −y log σ(z) − (1 − y) log(1 − σ(z)); of several numbers or classes the mean. */
+function valuesLoss(problem: ProblemType, logits: Value, labels: Value): Value {
   const wanted = reshape(labels, logits.shape);
   if (problem === 'regression') {
     const difference = sub(logits, wanted);

@@ -4,8 +4,8 @@ import {
   type EncoderContext,
   type EncoderKeys,
   encoderModel,
+  readClasses,
   readHead,
-  readLabels,
   readProblem,
   sharedHeads,
 } from './encoderFamily.ts';
@@ -24,7 +24,7 @@ export function parseRoberta(json: unknown, file = 'config.json', context: Encod
   const config = { ...readBertConfig(read), vocabSize, padId, positions: 'fromPadding' as const };
   if (config.positionRows < padId + 2)
     throw read.error('max_position_embeddings', `${padId + 2} or more: positions begin at ${padId + 1}`);
-  const labels = readLabels(read);
+  const classes = readClasses(read);
   const hiddenDropout = config.attentionOutDropout;
   const classifierDropout = read.rate('classifier_dropout', hiddenDropout);
   const dropouts: Readonly<Record<string, number>> = {
@@ -41,8 +41,8 @@ export function parseRoberta(json: unknown, file = 'config.json', context: Encod
     context,
     head: {
       name: head,
-      labels,
-      problem: readProblem(read, labels),
+      classes,
+      problem: readProblem(read, classes.length),
       poolerDropout: head === 'sequence-classification' ? classifierDropout : 0,
       poolerActivation: 'tanh',
       dropout: dropouts[head] ?? 0,

@@ -13,7 +13,7 @@ export interface Continuation {
 }
 
 /**
- * Continues a text with a decoder-only model; an empty one from the token that begins texts. Gives `numReturn` results.
+ * Continues a text, or token ids, with a decoder-only model; an empty text from the token that begins texts. Gives `numReturn` results.
  * Where `maxNewTokens` is more than the model has positions for, the text is written in pieces, each with the last half
  * of the model's positions before it; not with beams.
  *
@@ -24,7 +24,7 @@ export interface Continuation {
 export async function continueText(
   session: GenerationSession,
   tokenizer: Tokenizer,
-  prompt: string,
+  prompt: string | readonly number[],
   options: GenerateOptions = {},
   onText?: (text: string) => void,
 ): Promise<Continuation[]> {
@@ -73,7 +73,11 @@ export async function continueText(
   });
 }
 
-function idsOf({ model }: GenerationSession, tokenizer: Tokenizer, prompt: string): number[] {
+function idsOf(
+  { model }: GenerationSession,
+  tokenizer: Tokenizer,
+  prompt: string | readonly number[],
+): readonly number[] {
   if (model.kind !== 'causal') {
     throw new QkvError('usage', {
       where: 'continueText',
@@ -81,7 +85,7 @@ function idsOf({ model }: GenerationSession, tokenizer: Tokenizer, prompt: strin
       expected: 'a model that continues a text',
     });
   }
-  const { ids } = tokenizer.encode(prompt);
+  const ids = typeof prompt === 'string' ? tokenizer.encode(prompt).ids : prompt;
   if (ids.length > 0) return ids;
   if (model.bosId !== null) return [model.bosId];
   throw new QkvError('usage', {

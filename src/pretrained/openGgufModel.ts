@@ -13,10 +13,11 @@ export interface GgufModel {
   readonly tokenizer: TokenizerSource | undefined;
 }
 
-/** The file of a folder that has one GGUF file and no `config.json`. */
+/** The GGUF file of a folder that has no `config.json`, where there is one. @throws QkvError `usage` where there are several. */
 export function onlyGguf(names: readonly string[]): string | undefined {
-  const found = names.filter((name) => name.endsWith('.gguf'));
-  return found.length === 1 && !names.includes('config.json') ? found[0] : undefined;
+  const found = names.includes('config.json') ? [] : names.filter((name) => name.endsWith('.gguf'));
+  if (found.length < 2) return found[0];
+  throw new QkvError('usage', { where: 'model', got: found.join(', '), expected: 'one of them: give its path' });
 }
 
 /**
@@ -28,10 +29,8 @@ export async function openGgufModel(storage: Storage, file: string): Promise<Ggu
   const gguf = await openGguf(storage, file);
   const location = `${storage.location}/${file}`;
   const { config, tensors } = await llamaFromGguf(gguf, location);
-  const tokens = ['bos_token_id', 'eos_token_id', 'pad_token_id'];
-  const generationConfig = Object.fromEntries(
-    tokens.flatMap((name) => (typeof config[name] === 'number' ? [[name, config[name]]] : [])),
-  );
+  const { bos_token_id, eos_token_id, pad_token_id } = config;
+  const generationConfig = { bos_token_id, eos_token_id, pad_token_id };
   const checkpoint = { location, config, generationConfig, tensors };
   return { checkpoint, tokenizer: ggufTokenizer(gguf.metadata, location, config) };
 }

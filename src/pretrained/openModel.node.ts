@@ -7,10 +7,10 @@ import type { HubOptions } from '../hub/hubModel.node.ts';
 import { checkRevision, parseHubName } from '../hub/hubName.ts';
 import { weightFiles } from '../hub/modelFiles.ts';
 import { onlyGguf } from './openGgufModel.ts';
-import { loadPretrained, type Pretrained } from './pretrained.ts';
+import { type LoadOptions, loadPretrained, type Pretrained } from './pretrained.ts';
 
-/** For a model of the hub. */
-export interface OpenModelOptions extends HubOptions {
+/** How a model is opened, and for one of the hub how it is fetched. */
+export interface OpenModelOptions extends HubOptions, Pick<LoadOptions, 'head'> {
   /** Branch, tag or commit; `main` by default. `org/name@revision` says the same. */
   readonly revision?: string;
 }
@@ -23,8 +23,9 @@ export interface OpenModelOptions extends HubOptions {
  * @throws QkvError `io` where there is none, and what `hubModel` and `loadPretrained` throw.
  */
 export async function openModel(path: string, options: OpenModelOptions = {}): Promise<Pretrained> {
-  const { storage, ...file } = await locateModel(path, options);
-  return loadPretrained(storage, file);
+  const { head, ...where } = options;
+  const { storage, ...file } = await locateModel(path, where);
+  return loadPretrained(storage, { ...file, head });
 }
 
 /** Where the model is that `openModel` opens. @throws QkvError as `openModel` */
@@ -85,7 +86,8 @@ function noModel(path: string): QkvError {
   return new QkvError('io', {
     where: `model ${path}`,
     got: 'no folder of this name',
-    expected: 'a model folder (config.json, model.safetensors, tokenizer.json) or the output folder of a training run',
+    expected:
+      'a model folder (config.json, model.safetensors, tokenizer.json), a .gguf file or the output folder of a training run',
     ...(/^\w[\w.-]*$/.test(path) && { hint: `For a model of the Hugging Face hub say whose it is: OWNER/${path}` }),
   });
 }

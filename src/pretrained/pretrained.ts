@@ -32,7 +32,7 @@ export interface Pretrained {
 
 export interface LoadOptions {
   /** Of an encoder, in place of the one that config.json names. */
-  readonly head?: HeadName;
+  readonly head?: HeadName | undefined;
   /** The GGUF file that holds the model; by default that of a folder with one such file and no config.json. */
   readonly gguf?: string;
 }
@@ -48,25 +48,25 @@ export async function loadPretrained(storage: Storage, { head, gguf }: LoadOptio
   const stored = new Set(checkpoint.tensors.keys());
   const model = parseModel(checkpoint.config, `${checkpoint.location}/config.json`, stored, head);
   const declarations = declarationsOf(model);
-  // Made for the first parameter that is read, when the checkpoint fits: a config alone could ask for any amount of memory.
-  const arena = once(() => new ParameterArena(declarations));
-  const targetOf = (path: string): Float32Array => arena().tensors[path]!.data as Float32Array;
-  const ignored = await loadStrictInto(model.keyMap, checkpoint.tensors, declarations, targetOf);
+  // made when the shapes have been compared, so that a config that lies cannot ask for more than the file holds
+  let made: ParameterArena | undefined;
+  const arenaOf = (): ParameterArena => (made ??= new ParameterArena(declarations));
+  const ignored = await loadStrictInto(
+    model.keyMap,
+    checkpoint.tensors,
+    declarations,
+    (path) => arenaOf().tensors[path]!.data as Float32Array,
+  );
   return {
     location: checkpoint.location,
     model,
-    arena: arena(),
+    arena: arenaOf(),
     tokenizer: tokenizer && loadTokenizer(tokenizer.json, tokenizer.config),
     tokenizerConfig: tokenizer?.config,
     generationConfig: checkpoint.generationConfig,
     ignored,
     storedAs: countTypes(checkpoint.tensors.values()),
   };
-}
-
-function once<T extends object>(make: () => T): () => T {
-  let made: T | undefined;
-  return () => (made ??= make());
 }
 
 /** Reads a model's weights into its arena; gives the keys that it does not need. @throws QkvError `checkpoint` */

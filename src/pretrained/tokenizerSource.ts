@@ -25,7 +25,10 @@ export interface TokenizerSource {
  */
 export async function tokenizerSource(storage: Storage, modelConfig: JsonObject): Promise<TokenizerSource | undefined> {
   const names = await storage.list();
-  const config = names.includes('tokenizer_config.json') ? await readObject(storage, 'tokenizer_config.json') : {};
+  const config = {
+    ...(names.includes('tokenizer_config.json') && (await readObject(storage, 'tokenizer_config.json'))),
+  };
+  if (names.includes('chat_template.jinja')) config['chat_template'] = await readText(storage, 'chat_template.jinja');
   if (names.includes('tokenizer.json')) return { json: await readJson(storage, 'tokenizer.json'), config };
   if (names.includes('vocab.txt')) {
     const roles = { unk_token: '[UNK]', pad_token: '[PAD]' };

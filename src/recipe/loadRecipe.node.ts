@@ -57,7 +57,7 @@ function mapPaths(
     const path = input(recipe.model.from, ['model', 'from']);
     if (existsSync(path) || /^[./]/.test(recipe.model.from)) recipe.model.from = path;
   }
-  if (recipe.task === 'language-model') {
+  if (recipe.task !== 'translation') {
     const { data } = recipe;
     return {
       ...recipe,

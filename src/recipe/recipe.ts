@@ -2,7 +2,7 @@
  * A training recipe as the trainer gets it: checked, defaults filled in. What each key means, its unit and its default
  * stand in `recipeSchema.ts`, which is also the source of `recipes/recipe.schema.json`.
  */
-export type Recipe = TranslationRecipe | LanguageModelRecipe;
+export type Recipe = TranslationRecipe | LanguageModelRecipe | MaskedLanguageModelRecipe;
 
 interface RecipeHead {
   name: string;
@@ -29,6 +29,16 @@ export interface LanguageModelRecipe extends RecipeHead {
   evaluate: LanguageModelEvaluation;
 }
 
+export interface MaskedLanguageModelRecipe extends RecipeHead {
+  task: 'masked-language-model';
+  data: TextData | TextFilesData;
+  tokenizer: TokenizerRecipe;
+  model: ConfiguredRecipe<'bert' | 'roberta' | 'albert' | 'distilbert'> | PretrainedRecipe;
+  objective: MaskedLanguageModelObjective;
+  train: MaskedLanguageModelTraining;
+  evaluate: MaskedLanguageModelEvaluation;
+}
+
 export interface TsvPairsData {
   format: 'tsv';
   train: string;
@@ -48,12 +58,14 @@ export interface TextData {
   format: 'text';
   file: string;
   validationFraction: number;
+  column: number | null;
 }
 
 export interface TextFilesData {
   format: 'text-files';
   train: string;
   validation: string;
+  column: number | null;
 }
 
 export type TokenizerRecipe =
@@ -159,6 +171,26 @@ export interface TranslationTraining extends Training {
 export interface LanguageModelTraining extends Training {
   batchSize: number;
   blockSize: number;
+}
+
+export interface MaskedLanguageModelObjective {
+  rate: number;
+  maskShare: number;
+  randomShare: number;
+  words: 'none' | 'pieces' | 'chinese';
+  maxNgram: number;
+  copies: number | null;
+  sentences: 'none' | 'next-sentence' | 'sentence-order';
+}
+
+export interface MaskedLanguageModelTraining extends Training {
+  batchSize: number;
+  maxLength: number;
+}
+
+export interface MaskedLanguageModelEvaluation {
+  sequences: number | null;
+  fill: string[];
 }
 
 interface Decoding {

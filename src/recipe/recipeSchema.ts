@@ -49,6 +49,12 @@ const parallelData = z.strictObject({
   ),
 });
 
+const column = optional(
+  count.nullable(),
+  null,
+  'Of tab-separated files: the column that is the text, the first is 1; null: whole lines.',
+);
+
 const textData = z.strictObject({
   format: z.literal('text').describe('One text file; its end is the validation part.'),
   file: path('The text, UTF-8. Names ending in .gz are unpacked.'),
@@ -57,12 +63,14 @@ const textData = z.strictObject({
     0.1,
     'Share of the characters, at the end of the file, kept for validation.',
   ),
+  column,
 });
 
 const textFilesData = z.strictObject({
   format: z.literal('text-files').describe('Two text files.'),
   train: path('Training text, UTF-8. Names ending in .gz are unpacked.'),
   validation: path('Validation text.'),
+  column,
 });
 
 const vocabSize = z.int().min(2).describe('Entries of the vocabulary, special tokens included.');
@@ -427,6 +435,85 @@ const languageModel = z
       Number.isInteger(at(value, 'train', 'blockSize')) && Number.isInteger(at(value, 'model', 'maxLength')),
   });
 
+const maskedLanguageModel = z.strictObject({
+  task: z
+    .literal('masked-language-model')
+    .describe('Masked words, as BERT is pretrained, with or without a question about two sentences.'),
+  ...head,
+  data: z
+    .discriminatedUnion('format', [textData, textFilesData])
+    .describe('A sentence a line, a blank line between documents.'),
+  tokenizer,
+  model: z
+    .discriminatedUnion('family', [
+      configured('bert', 'BERT, by its config.json. Opens in Python as BertForMaskedLM or BertForPreTraining.'),
+      configured('roberta', 'RoBERTa, by its config.json. Opens in Python as RobertaForMaskedLM.'),
+      configured('albert', 'ALBERT, by its config.json. Opens in Python as AlbertForMaskedLM or AlbertForPreTraining.'),
+      configured('distilbert', 'DistilBERT, by its config.json. Opens in Python as DistilBertForMaskedLM.'),
+      pretrained,
+    ])
+    .describe('An encoder.'),
+  objective: z
+    .strictObject({
+      rate: optional(positive.lt(1), 0.15, 'Share of the tokens of a sequence that are predicted.'),
+      maskShare: optional(z.number().min(0).max(1), 0.8, 'Share of these that become the mask.'),
+      randomShare: optional(
+        z.number().min(0).max(1),
+        0.1,
+        'Share of these that become a random token; the rest stays as it is.',
+      ),
+      words: optional(
+        z.enum(['none', 'pieces', 'chinese']),
+        'none',
+        'Whether whole words are chosen: none, words as the tokenizer marks them, or Chinese words as well.',
+      ),
+      maxNgram: optional(
+        count,
+        1,
+        'Up to so many words in a row are chosen together, n with probability in 1/n (ALBERT: 3).',
+      ),
+      copies: optional(
+        count.nullable(),
+        null,
+        'Versions of the masks, made once and taken in turn epoch by epoch (BERT: 10); null: new masks in every epoch (RoBERTa).',
+      ),
+      sentences: optional(
+        z.enum(['none', 'next-sentence', 'sentence-order']),
+        'none',
+        'What is asked of two parts of a text: nothing, whether the second follows (BERT), or whether they are in order (ALBERT).',
+      ),
+    })
+    .refine(({ maskShare, randomShare }) => maskShare + randomShare <= 1, {
+      path: ['randomShare'],
+      error: 'at most 1 - maskShare',
+    })
+    .prefault({})
+    .describe(
+      'Default: 15% of the tokens; of these 80% masks, 10% random, 10% kept; new masks in every epoch; one text a sequence.',
+    ),
+  train: z
+    .strictObject({
+      ...training,
+      batchSize: count.describe('Sequences of a batch.'),
+      maxLength: z.int().min(8).describe('Tokens of a sequence, special ones included.'),
+    })
+    .describe('The training run.'),
+  evaluate: z
+    .strictObject({
+      sequences: optional(
+        count.nullable(),
+        null,
+        'Sequences of the validation part, from its start, that a validation takes; null: all.',
+      ),
+      fill: z
+        .array(z.string().min(1))
+        .default([])
+        .describe('Texts with masks, as the tokenizer writes them, that each validation fills. Default: [].'),
+    })
+    .prefault({})
+    .describe('What a validation does. Default: loss over all sequences.'),
+});
+
 /** Only a model that exists has a tokenizer of its own. */
 const tokenizerOfModel = {
   check: ({ tokenizer, model }: { tokenizer: { kind: string }; model: { family: string } }): boolean =>
@@ -441,6 +528,15 @@ function at(value: unknown, ...keys: string[]): unknown {
 const schema = z.discriminatedUnion('task', [
   translation.refine(tokenizerOfModel.check, tokenizerOfModel.params),
   languageModel.refine(tokenizerOfModel.check, tokenizerOfModel.params),
+  maskedLanguageModel
+    .refine(tokenizerOfModel.check, tokenizerOfModel.params)
+    .refine(
+      ({ objective, model }) => objective.sentences === 'none' || !['roberta', 'distilbert'].includes(model.family),
+      {
+        path: ['objective', 'sentences'],
+        error: 'none: this family has no head for it',
+      },
+    ),
 ]);
 
 export const recipeSchema: z.ZodType<Recipe> = schema;

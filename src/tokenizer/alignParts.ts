@@ -85,9 +85,13 @@ function wholeOf({ starts, ends }: AlignedText, text: string): AlignedText {
 /** The bytes of the text in GPT-2's alphabet, each from its whole character. */
 function bytesOf(source: AlignedText): AlignedText {
   const builder = new AlignedTextBuilder();
-  let at = 0;
+  const bytes = utf8Encode(source.text);
+  let [at, end] = [0, 0];
   for (const char of source.text) {
-    for (const byte of utf8Encode(char)) builder.pushFrom(byteToChar[byte]!, source, at);
+    const start = end;
+    const code = char.codePointAt(0)!;
+    end += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+    for (let i = start; i < end; i++) builder.pushFrom(byteToChar[bytes[i]!]!, source, at);
     at += char.length;
   }
   return builder.built();

@@ -53,20 +53,33 @@ export class AlignedTextBuilder {
 export function alignNormalized(source: AlignedText, normalize: (text: string) => string): AlignedText {
   const whole = normalize(source.text);
   if (whole === source.text) return source;
+  const partsOf = (grapheme: string): Part[] => {
+    const chars = Array.from(grapheme);
+    const made = normalize(grapheme);
+    if (chars.length === 1) return [{ made, length: grapheme.length }];
+    const ofEach = chars.map(normalize);
+    const parts = ofEach.join('') === made ? ofEach : inOrder(made, chars.length);
+    return parts.map((part, i) => ({ made: part, length: chars[i]!.length }));
+  };
+  const known = new Map<string, Part[]>();
   const builder = new AlignedTextBuilder();
   let at = 0;
   for (const grapheme of graphemes(source.text)) {
-    const chars = Array.from(grapheme);
-    const made = normalize(grapheme);
-    const ofEach = chars.map(normalize);
-    const parts = ofEach.join('') === made ? ofEach : inOrder(made, chars.length);
-    for (const [i, char] of chars.entries()) {
-      builder.pushFrom(parts[i]!, source, at);
-      at += char.length;
+    let parts = known.get(grapheme);
+    if (!parts) known.set(grapheme, (parts = partsOf(grapheme)));
+    for (const { made, length } of parts) {
+      builder.pushFrom(made, source, at);
+      at += length;
     }
   }
   const built = builder.built();
   return built.text === whole ? built : alignChanged(source, whole);
+}
+
+/** What is made of one character of a grapheme, and the length of that character. */
+interface Part {
+  readonly made: string;
+  readonly length: number;
 }
 
 /** So many parts of a text: a character each, the last with those that are left. */

@@ -103,7 +103,7 @@ function amendNormalizer(part: LibraryNormalizer | null, json: NormalizerJson): 
   } else if (isA(part, library.LowercaseNormalizer)) {
     part.normalize = lowercaseEach;
   } else if (isA(part, library.StripNormalizer)) {
-    const ends = `${json.strip_left ? '^\\p{White_Space}+' : '$.'}|${json.strip_right ? '\\p{White_Space}+$' : '$.'}`;
+    const ends = `${json.strip_left ? '^\\p{White_Space}+' : '$.'}|${json.strip_right ? '(?<!\\p{White_Space})\\p{White_Space}+$' : '$.'}`;
     const pattern = new RegExp(ends, 'gu'); // trim() has another idea of white space
     part.normalize = (text) => text.replace(pattern, '');
   }

@@ -39,9 +39,8 @@ export function checkTokenizerJson(value: unknown, config: Json): CheckedTokeniz
     checked['merges'] = readMerges(model['merges'], model['vocab'] as Json);
   }
   const part = (name: string): Json | null => {
-    if (json[name] == null) return null;
-    checkPart(asObject(json[name], name), name);
-    return json[name] as Json;
+    checkParts(json[name], name);
+    return json[name] == null ? null : asObject(json[name], name);
   };
   return {
     ...json,
@@ -63,25 +62,19 @@ function asObject(value: unknown, where: string): Json {
   return isObject(value) ? value : refuse(where, value, 'an object');
 }
 
-/** What the library takes as it is, though Python refuses it, in a part and in those of a sequence. */
-function checkPart(part: Json, where: string): void {
-  const { pattern, replacement } = part;
-  if (pattern !== undefined || part['type'] === 'Split' || part['type'] === 'Replace') {
+/** What the library takes as it is: patterns of another form, which it passes over, and words for spaces, which Python refuses. */
+function checkParts(value: unknown, where: string): void {
+  if (typeof value !== 'object' || value === null) return;
+  if (isObject(value) && (value['type'] === 'Split' || value['type'] === 'Replace')) {
+    const pattern = value['pattern'];
     const text = isObject(pattern) ? (pattern['String'] ?? pattern['Regex']) : undefined;
-    if (typeof text !== 'string') refuse(`${where}.pattern`, pattern, '{"String": text} or {"Regex": text}');
+    if (typeof text !== 'string') refuse(`${where}.pattern`, pattern, 'an object with String or Regex');
   }
-  if (
-    part['type'] === 'Metaspace' &&
-    replacement !== undefined &&
-    !(typeof replacement === 'string' && /^.$/su.test(replacement))
-  ) {
+  const replacement = isObject(value) && value['type'] === 'Metaspace' ? value['replacement'] : undefined;
+  if (replacement !== undefined && !(typeof replacement === 'string' && /^.$/su.test(replacement))) {
     refuse(`${where}.replacement`, replacement, 'one character');
   }
-  for (const name of ['normalizers', 'pretokenizers', 'processors', 'decoders']) {
-    const inner = part[name];
-    if (!Array.isArray(inner)) continue;
-    for (const [i, one] of inner.entries()) if (isObject(one)) checkPart(one, `${where}.${name}[${i}]`);
-  }
+  for (const [key, inner] of Object.entries(value)) checkParts(inner, `${where}.${key}`);
 }
 
 function isId(value: unknown): value is number {
@@ -105,6 +98,9 @@ function checkScores(model: Json): void {
   if (!isId(unknown) || unknown >= vocab.length) refuse('model.unk_id', unknown, `an id below ${vocab.length}`);
 }
 
+/** Every cut of a merge is tried, which takes the square of its length. */
+const maxMergeLength = 2000;
+
 /** A merge is a pair of tokens, or in older files their texts with a space between, of which the tokens may hold more. */
 function readMerges(merges: unknown, vocab: Json): (readonly [string, string])[] {
   if (!Array.isArray(merges)) return refuse('model.merges', merges, 'a list');
@@ -118,7 +114,7 @@ function readMerges(merges: unknown, vocab: Json): (readonly [string, string])[]
   };
   return merges.map((merge, i) => {
     const joined: unknown = Array.isArray(merge) && merge.length === 2 ? merge.join(' ') : merge;
-    const pair = typeof joined === 'string' ? cut(joined) : undefined;
+    const pair = typeof joined === 'string' && joined.length <= maxMergeLength ? cut(joined) : undefined;
     return pair ?? refuse(`model.merges[${i}]`, merge, 'two tokens of the vocabulary that make a third');
   });
 }

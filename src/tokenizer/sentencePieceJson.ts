@@ -157,6 +157,9 @@ function unigram(
   };
 }
 
+/** Every cut of a piece is tried, which takes the square of its length; SentencePiece's own limit is 16 by default. */
+const maxPieceLength = 1000;
+
 /**
  * SentencePiece joins the two neighbours that make the piece of the highest score; a list of merges says the same where it
  * has every split of every piece, by score.
@@ -167,6 +170,7 @@ function bpe(model: SentencePieceModel, unknown: number, ids: ReadonlyMap<string
   );
   const merges: { left: string; right: string; score: number; leftId: number; rightId: number }[] = [];
   for (const [text, id] of mergeable) {
+    if (text.length > maxPieceLength) throw fault(`a piece of ${text.length} characters`, `at most ${maxPieceLength}`);
     const chars = Array.from(text);
     for (let at = 1; at < chars.length; at++) {
       const left = chars.slice(0, at).join('');

@@ -17,6 +17,9 @@ export interface SpecialIds {
   readonly bos?: number;
   readonly eos?: number;
   readonly unk?: number;
+  readonly cls?: number;
+  readonly sep?: number;
+  readonly mask?: number;
 }
 
 export interface Tokenizer {
@@ -103,8 +106,31 @@ function openLibrary(json: CheckedTokenizerJson, config: Json): LibraryTokenizer
       clean_up_tokenization_spaces: config['clean_up_tokenization_spaces'] === true,
     });
     amendLibrary(library, json);
+    tryOut(library);
     return library;
   });
+}
+
+/** Uses every part once: the library looks at most of its settings only then, and takes an unknown token for the unknown. */
+function tryOut(library: LibraryTokenizer): void {
+  for (const pair of [null, []]) {
+    for (const token of library.post_processor?.post_process([], pair, true).tokens ?? []) {
+      if (typeof token === 'string' && library.token_to_id(token) !== undefined) continue;
+      const expected = 'tokens of the vocabulary';
+      throw new QkvError('tokenizer', {
+        where: 'tokenizer.json: post_processor',
+        got: JSON.stringify(token),
+        expected,
+      });
+    }
+  }
+  const id = library.model.vocab.findIndex((token) => token !== undefined);
+  if (id >= 0) library.decode([id, id]);
+  try {
+    encodeWithOffsets(library, ' aA 1', { pair: '.' });
+  } catch (error) {
+    if (!(error instanceof QkvError)) throw error; // a vocabulary need not have these characters
+  }
 }
 
 /** `tokenizer_config.json` holds a special token as its text or as an object with `content`. */
@@ -114,11 +140,12 @@ function contentOf(token: unknown): unknown {
 
 function findSpecialIds(config: Json, model: Json, tokenToId: (token: string) => number | undefined): SpecialIds {
   const ids: { -readonly [Role in keyof SpecialIds]: SpecialIds[Role] } = {};
-  for (const role of ['pad', 'bos', 'eos', 'unk'] as const) {
+  for (const role of ['pad', 'bos', 'eos', 'unk', 'cls', 'sep', 'mask'] as const) {
     const fallback = role === 'unk' ? model['unk_token'] : undefined;
     const token = contentOf(config[`${role}_token`]) ?? fallback ?? undefined;
     if (token === undefined) continue;
     const id = typeof token === 'string' ? tokenToId(token) : undefined;
+    if (id === undefined && ['cls', 'sep', 'mask'].includes(role)) continue; // named by habit where the vocabulary has none
     if (id === undefined) {
       const where = `tokenizer_config.json: ${role}_token`;
       throw new QkvError('tokenizer', { where, got: brief(token), expected: 'a token of the vocabulary' });

@@ -7,7 +7,12 @@ export interface SpecialTokenRoles {
   readonly bos?: string;
   readonly eos?: string;
   readonly unk?: string;
+  readonly cls?: string;
+  readonly sep?: string;
+  readonly mask?: string;
 }
+
+const roles = ['pad', 'bos', 'eos', 'unk', 'cls', 'sep', 'mask'];
 
 export interface TokenizerFilesOptions {
   readonly specialTokens: SpecialTokenRoles;
@@ -34,11 +39,11 @@ export function tokenizerFiles(tokenizerJson: unknown, options: TokenizerFilesOp
   }
   const map: Record<string, string> = {};
   for (const [role, token] of Object.entries(specialTokens)) {
-    if (!['pad', 'bos', 'eos', 'unk'].includes(role)) {
+    if (!roles.includes(role)) {
       throw new QkvError('usage', {
         where: 'tokenizerFiles: specialTokens',
         got: role,
-        expected: 'pad, bos, eos or unk',
+        expected: roles.join(', '),
       });
     }
     if (token !== undefined) map[`${role}_token`] = token;

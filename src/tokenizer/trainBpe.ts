@@ -23,8 +23,8 @@ export interface TrainBpeOptions {
   readonly limitAlphabet?: number;
   /** The one of `specialTokens` that stands for a character outside the vocabulary. Not for `byte`; `word` needs it. */
   readonly unk?: string;
-  /** The one of `specialTokens` that encoding puts at the end of each text (Marian's `X </s>`); none by default. */
-  readonly appendEos?: string;
+  /** Those of `specialTokens` that encoding puts around each text: Marian's `X </s>`, BERT's `[CLS] X [SEP]`; none by default. */
+  readonly around?: { readonly before?: string; readonly after?: string };
 }
 
 const optionNames: ReadonlySet<string> = new Set([
@@ -34,7 +34,7 @@ const optionNames: ReadonlySet<string> = new Set([
   'minFrequency',
   'limitAlphabet',
   'unk',
-  'appendEos',
+  'around',
 ] satisfies (keyof TrainBpeOptions)[]);
 
 /**
@@ -93,8 +93,7 @@ export function trainBpe(texts: Iterable<string>, options: TrainBpeOptions): Tok
     })),
     normalizer: null,
     ...pipeline(options.kind),
-    post_processor:
-      options.appendEos === undefined ? null : appending(options.appendEos, specialTokens.indexOf(options.appendEos)),
+    post_processor: options.around === undefined ? null : surrounding(options.around, specialTokens),
     model: {
       type: 'BPE',
       dropout: null,
@@ -111,7 +110,7 @@ export function trainBpe(texts: Iterable<string>, options: TrainBpeOptions): Tok
 }
 
 function checkOptions(options: TrainBpeOptions): void {
-  const { kind, vocabSize, minFrequency = 1, limitAlphabet, unk, appendEos } = options;
+  const { kind, vocabSize, minFrequency = 1, limitAlphabet, unk, around = {} } = options;
   const specialTokens = options.specialTokens ?? [];
   const fail = (name: string, got: unknown, expected: string): never => {
     throw new QkvError('usage', { where: `trainBpe: ${name}`, got: String(got), expected });
@@ -140,8 +139,9 @@ function checkOptions(options: TrainBpeOptions): void {
   } else if (kind === 'word' || limitAlphabet !== undefined || (kind === 'char' && minFrequency > 1)) {
     fail('unk', unk, 'one of specialTokens, for the characters outside the vocabulary');
   }
-  if (appendEos !== undefined && !specialTokens.includes(appendEos))
-    fail('appendEos', appendEos, 'one of specialTokens');
+  for (const token of [around.before, around.after]) {
+    if (token !== undefined && !specialTokens.includes(token)) fail('around', token, 'one of specialTokens');
+  }
 }
 
 /** The distinct pieces that merges do not cross (of kind `char`: the characters), in order of appearance. */
@@ -263,13 +263,27 @@ function pipeline(kind: TrainBpeOptions['kind']): Pick<TokenizerJson, 'pre_token
   return { pre_tokenizer: { type: 'Sequence', pretokenizers: [space, words] }, decoder: space };
 }
 
-function appending(token: string, id: number): Readonly<Record<string, unknown>> {
-  const sequence = (name: 'A' | 'B', typeId: number): unknown => ({ Sequence: { id: name, type_id: typeId } });
-  const eos = (typeId: number): unknown => ({ SpecialToken: { id: token, type_id: typeId } });
+/**
+ * `before A after`, and of a pair `before A after B after`, as BERT, Marian and T5 have it; without a token before, only the
+ * end of a pair has the one after (Marian's tokenizer).
+ */
+function surrounding(
+  { before, after }: NonNullable<TrainBpeOptions['around']>,
+  specialTokens: readonly string[],
+): Readonly<Record<string, unknown>> {
+  const special = (token: string | undefined, typeId: number): unknown[] =>
+    token === undefined ? [] : [{ SpecialToken: { id: token, type_id: typeId } }];
+  const text = (name: 'A' | 'B', typeId: number): unknown => ({ Sequence: { id: name, type_id: typeId } });
+  const segment = before === undefined ? 0 : 1;
+  const first = [...special(before, 0), text('A', 0)];
+  const between = before === undefined ? [] : special(after, 0);
+  const tokens = [...new Set([before, after])].filter((token) => token !== undefined);
   return {
     type: 'TemplateProcessing',
-    single: [sequence('A', 0), eos(0)],
-    pair: [sequence('A', 0), sequence('B', 0), eos(0)],
-    special_tokens: { [token]: { id: token, ids: [id], tokens: [token] } },
+    single: [...first, ...special(after, 0)],
+    pair: [...first, ...between, text('B', segment), ...special(after, segment)],
+    special_tokens: Object.fromEntries(
+      tokens.map((token) => [token, { id: token, ids: [specialTokens.indexOf(token)], tokens: [token] }]),
+    ),
   };
 }

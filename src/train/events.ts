@@ -33,6 +33,8 @@ export interface StepLine {
   readonly step: number;
   /** Mean over the target tokens of the step's batch, in nats, label smoothing included. */
   readonly loss: number;
+  /** Of a loss of several terms each. */
+  readonly losses?: Readonly<Record<string, number>>;
   readonly learningRate: number;
   /** Before clipping. */
   readonly gradientNorm: number;
@@ -47,8 +49,12 @@ export interface ValidationLine {
   readonly validation: {
     /** Mean over the target tokens of the whole validation part, in nats, without label smoothing. */
     readonly loss: number;
-    /** exp(loss) */
+    /** exp(loss), of a loss of several terms that of the words' */
     readonly perplexity: number;
+    /** Of a loss of several terms each. */
+    readonly losses?: Readonly<Record<string, number>>;
+    /** Share of right answers, of the terms over a few classes. */
+    readonly accuracies?: Readonly<Record<string, number>>;
     readonly bleu?: number;
     readonly chrf?: number;
     readonly signature?: string;

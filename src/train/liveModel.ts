@@ -1,12 +1,15 @@
 import { generate } from '../generate/generate.ts';
 import type { GenerateOptions } from '../generate/options.ts';
 import { GenerationSession } from '../generate/session.ts';
-import type { CausalModel, EncoderDecoderModel } from '../models/model.ts';
+import type { CausalModel, EncoderDecoderModel, EncoderModel } from '../models/model.ts';
 import type { ParameterArena } from '../nn/parameterArena.ts';
+import { EncoderSession } from '../predict/session.ts';
+import { fillMask } from '../pretrained/fillMask.ts';
 import type { LanguageModelRecipe, TranslationEvaluation } from '../recipe/recipe.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { Continue } from './languageModelTask.ts';
+import type { Fill } from './maskedLanguageModelTask.ts';
 import type { Translate } from './translationTask.ts';
 
 /*
@@ -80,6 +83,27 @@ export function samplerFor(
         if (finish === 'end') break;
       }
       return tokenizer.decode(text, { skipSpecialTokens: true });
+    };
+  };
+}
+
+/** Fills masks with the weights in the arena as they are when it is called. */
+export function fillerFor(
+  runtime: Runtime,
+  arena: () => ParameterArena,
+): (model: EncoderModel, tokenizer: Tokenizer) => Fill {
+  return (model, tokenizer) => {
+    let session: EncoderSession | undefined;
+    return async (texts, stop) => {
+      session ??= new EncoderSession(runtime, model, arena().tensors);
+      if (stop.aborted) return undefined;
+      const filled = await fillMask(session, tokenizer, texts, { top: 3 });
+      return filled.map(({ masks }, i) => ({
+        input: `${texts[i]} → `,
+        output: masks
+          .map((words) => words.map(({ text, probability }) => `${text} ${probability.toFixed(2)}`).join(', '))
+          .join(' | '),
+      }));
     };
   };
 }

@@ -37,6 +37,10 @@ export function modelConfig(model: NewModelRecipe, vocabulary: VocabularyFacts):
     case 't5':
     case 'bart':
     case 'llama':
+    case 'bert':
+    case 'roberta':
+    case 'albert':
+    case 'distilbert':
       return configured(model, vocabulary);
     default:
       return unreachable(model);
@@ -133,25 +137,43 @@ function gpt2Config(model: Gpt2Recipe, vocabulary: VocabularyFacts): Record<stri
   };
 }
 
+/** Which special tokens a family has to have, and what it starts a target with. */
+const configuredFamilies: Readonly<
+  Record<
+    ConfiguredFamily,
+    { readonly class: string; readonly needs: readonly ('pad' | 'eos')[]; readonly start?: 'pad' | 'eos' }
+  >
+> = {
+  t5: { class: 'T5ForConditionalGeneration', needs: ['pad', 'eos'], start: 'pad' },
+  bart: { class: 'BartForConditionalGeneration', needs: ['pad', 'eos'], start: 'eos' },
+  llama: { class: 'LlamaForCausalLM', needs: [] },
+  bert: { class: 'BertForMaskedLM', needs: ['pad'] },
+  roberta: { class: 'RobertaForMaskedLM', needs: ['pad'] },
+  albert: { class: 'AlbertForMaskedLM', needs: ['pad'] },
+  distilbert: { class: 'DistilBertForMaskedLM', needs: ['pad'] },
+};
+
+type ConfiguredFamily = Extract<NewModelRecipe, { readonly config: unknown }>['family'];
+
 /** The recipe's own fields go before what the tokenizer says. */
 function configured(
-  { family, config }: ConfiguredRecipe<'t5' | 'bart' | 'llama'>,
+  { family, config }: ConfiguredRecipe<ConfiguredFamily>,
   { size, padId, bosId, eosId }: VocabularyFacts,
 ): Record<string, unknown> {
-  const start = { t5: padId, bart: eosId, llama: undefined }[family];
+  const { class: className, needs, start } = configuredFamilies[family];
+  const ids = { pad: padId, eos: eosId };
+  for (const role of needs) requireId(ids[role], role);
   return {
     model_type: family,
-    architectures: [classes[family]],
+    architectures: [className],
     vocab_size: size,
-    pad_token_id: family === 'llama' ? (padId ?? null) : requireId(padId, 'pad'),
+    pad_token_id: padId ?? null,
     bos_token_id: bosId ?? null,
-    eos_token_id: family === 'llama' ? (eosId ?? null) : requireId(eosId, 'eos'),
-    ...(start !== undefined && { decoder_start_token_id: start }),
+    eos_token_id: eosId ?? null,
+    ...(start && { decoder_start_token_id: ids[start] }),
     ...config,
   };
 }
-
-const classes = { t5: 'T5ForConditionalGeneration', bart: 'BartForConditionalGeneration', llama: 'LlamaForCausalLM' };
 
 /**
  * The parameters with the initial values that a recipe asks for. A model declares its family's own way: Xavier's for
@@ -181,6 +203,10 @@ function initOfAll(model: NewModelRecipe): Init | undefined {
     case 't5':
     case 'bart':
     case 'llama':
+    case 'bert':
+    case 'roberta':
+    case 'albert':
+    case 'distilbert':
       return undefined;
     default:
       return unreachable(model);

@@ -6,7 +6,7 @@ import type { Value } from '../graph/value.ts';
 import type { CausalModel, EncoderDecoderModel, EncoderModel, Model } from '../models/model.ts';
 import { type ParameterDeclaration, Trace } from '../nn/scope.ts';
 import type { Sequences } from '../nn/sequences.ts';
-import { mul } from '../ops/elementwise.ts';
+import { cast, mul } from '../ops/elementwise.ts';
 import { input } from '../ops/leaf.ts';
 import { addAll, sum } from '../ops/reduce.ts';
 import { reshape } from '../ops/shape.ts';
@@ -40,7 +40,8 @@ export interface LossOptions {
  * position is the token after it. `logits` [B, T, V] is a name that can be fetched.
  *
  * For an encoder `inputIds`, `attentionMask` and `segments` [B, T], of multiple choice [B, C, T], and the labels of its head,
- * whose outputs are names: see `EncoderHead`. A loss of several terms has a scale for each of them; `lossScales` counts.
+ * whose outputs are names: see `EncoderHead`. A loss of several terms has a scale for each of them, which `lossScales` counts,
+ * and outputs `loss.<scale>`; without `training` a term over classes has an output `hits.<scale>`, the number of right ones.
  * With `targetsOnly` the labels are [B, M], and `targetPositions` [B, M] says where they are: see `gatherTargets`.
  *
  * @throws QkvError `usage` for an encoder without a head, and for options that the model cannot honour
@@ -116,8 +117,12 @@ function encoder(trace: Trace, model: EncoderModel, options: LossOptions): Trace
     smoothing: options.smoothing,
     ...(positions && { targetPositions: positions }),
   });
-  const loss = addAll(terms.map(({ scale, perTarget }) => mul(sum(perTarget, [0]), input(scale, 'float32', []))));
-  return { graph: trace.graph({ loss }), declarations: trace.declarations };
+  const sums = terms.map(({ scale, perTarget }) => mul(sum(perTarget, [0]), input(scale, 'float32', [])));
+  const parts = terms.flatMap(({ scale, hits }, i): [string, Value][] => [
+    ...(terms.length > 1 ? [[`loss.${scale}`, sums[i]!] as [string, Value]] : []),
+    ...(hits && !options.training ? [[`hits.${scale}`, sum(cast(hits, 'float32'), [0])] as [string, Value]] : []),
+  ]);
+  return { graph: trace.graph({ loss: addAll(sums), ...Object.fromEntries(parts) }), declarations: trace.declarations };
 }
 
 /** The outputs of an encoder's head, named, from the inputs that `traceLoss` describes. */

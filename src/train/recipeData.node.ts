@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { QkvError } from '../base/errors.ts';
 import type { Storage } from '../checkpoint/storage.ts';
+import { columnOf } from '../data/columns.ts';
 import { readLines } from '../data/files.node.ts';
 import { readText, splitText } from '../data/lines.ts';
 import { readPairsTsv, readParallel, type TextPair } from '../data/pairs.ts';
@@ -10,7 +11,7 @@ import type { Model } from '../models/model.ts';
 import type { ParameterArena } from '../nn/parameterArena.ts';
 import { fillArena, openParts } from '../pretrained/pretrained.ts';
 import type { TokenizerSource } from '../pretrained/tokenizerSource.ts';
-import type { LanguageModelRecipe, Recipe, TranslationRecipe } from '../recipe/recipe.ts';
+import type { LanguageModelRecipe, MaskedLanguageModelRecipe, Recipe, TranslationRecipe } from '../recipe/recipe.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
 import { maxLengthOf, type StartingPoint } from './recipeModel.ts';
 import { existingTokenizerFiles, trainRecipeTokenizer } from './recipeTokenizer.ts';
@@ -35,9 +36,13 @@ async function all(pairs: AsyncIterable<TextPair>): Promise<TextPair[]> {
 
 export async function readTexts({
   data,
-}: LanguageModelRecipe): Promise<{ readonly train: string; readonly validation: string }> {
-  if (data.format === 'text') return splitText(await readText(readLines(data.file)), data.validationFraction);
-  return { train: await readText(readLines(data.train)), validation: await readText(readLines(data.validation)) };
+}: LanguageModelRecipe | MaskedLanguageModelRecipe): Promise<{ readonly train: string; readonly validation: string }> {
+  const read = (path: string): Promise<string> => {
+    const lines = readLines(path);
+    return readText(data.column === null ? lines : columnOf(lines, data.column));
+  };
+  if (data.format === 'text') return splitText(await read(data.file), data.validationFraction);
+  return { train: await read(data.train), validation: await read(data.validation) };
 }
 
 /** The model that a run begins from, with its tokenizer and its weights. */

@@ -1,6 +1,7 @@
 import { QkvError } from '../base/errors.ts';
 import type { JsonObject } from '../checkpoint/checkpoint.ts';
 import { declarationsOf } from '../models/declarations.ts';
+import type { HeadName } from '../models/encoderHead.ts';
 import type { Model } from '../models/model.ts';
 import { parseModel } from '../models/registry.ts';
 import type { ParameterDeclaration } from '../nn/scope.ts';
@@ -20,7 +21,8 @@ export interface StartingPoint {
 type ModelOfKind<Kind extends Model['kind']> = Extract<Model, { readonly kind: Kind }>;
 
 /**
- * The model that a recipe trains, `start` where that exists already, and its parameters with the recipe's initial values.
+ * The model that a recipe trains, `start` where that exists already, and its parameters with the recipe's initial values;
+ * of an encoder with the head that the task needs.
  *
  * @throws QkvError `config` for what a family cannot honour, `recipe` for a model that cannot do the task
  */
@@ -29,14 +31,15 @@ export function recipeModel<Kind extends Model['kind']>(
   kind: Kind,
   tokenizer: Tokenizer,
   start: StartingPoint | undefined,
+  head?: HeadName,
 ): { readonly model: ModelOfKind<Kind>; readonly declarations: readonly ParameterDeclaration[] } {
   const { pad, bos, eos } = tokenizer.specialIds;
   if (recipe.model.family !== 'pretrained') {
     const facts = { size: tokenizer.vocabSize, padId: pad, bosId: bos, eosId: eos };
-    const model = parseModel(modelConfig(recipe.model, facts), 'model.config') as ModelOfKind<Kind>;
+    const model = parseModel(modelConfig(recipe.model, facts), 'model.config', undefined, head) as ModelOfKind<Kind>;
     return { model, declarations: withInit(recipe.model, declarationsOf(model)) };
   }
-  const model = parseStart(start!);
+  const model = parseStart(start!, head);
   if (model.kind !== kind) {
     throw new QkvError('recipe', {
       where: 'model.from',
@@ -72,6 +75,6 @@ export function checkedLength(where: string, length: number, { maxLength }: Mode
   throw new QkvError('recipe', { where, got: String(length), expected: `at most ${maxLength}, what the model takes` });
 }
 
-function parseStart({ config, location, stored }: StartingPoint): Model {
-  return parseModel(config, `${location}/config.json`, stored);
+function parseStart({ config, location, stored }: StartingPoint, head?: HeadName): Model {
+  return parseModel(config, `${location}/config.json`, stored, head);
 }

@@ -9,7 +9,7 @@ export type TrainedTokenizerRecipe = Exclude<TokenizerRecipe, { readonly kind: '
 /**
  * Learns a recipe's tokenizer from its training texts. Translation has an end token behind every text and a padding
  * token; Marian starts its decoder from the latter, the original Transformer from `<s>`. A language model over
- * characters has no special token but, where characters may be left out, the unknown one.
+ * characters has no special token but, where characters may be left out, the unknown one. Encoders have BERT's tokens.
  */
 export function trainRecipeTokenizer(
   recipe: Recipe,
@@ -18,12 +18,11 @@ export function trainRecipeTokenizer(
   modelMaxLength: number,
 ): TokenizerFiles {
   const roles = specialTokens(recipe, tokenizer);
-  const isTranslation = recipe.task === 'translation';
   const json = trainBpe(texts, {
     ...trainingOptions(tokenizer),
     specialTokens: Object.values(roles),
     ...(roles.unk !== undefined && { unk: roles.unk }),
-    ...(isTranslation && { appendEos: roles.eos! }),
+    ...around(recipe, roles),
   });
   return tokenizerFiles(json, {
     // in GPT-2 one token ends a text and begins the next
@@ -38,12 +37,24 @@ function specialTokens(recipe: Recipe, tokenizer: TrainedTokenizerRecipe): Speci
   const hasUnknown =
     tokenizer.kind === 'bpe' ||
     (tokenizer.kind === 'char' &&
-      (recipe.task === 'translation' || tokenizer.limitAlphabet !== null || tokenizer.minFrequency > 1));
+      (recipe.task !== 'language-model' || tokenizer.limitAlphabet !== null || tokenizer.minFrequency > 1));
   const unk = hasUnknown ? { unk: '<unk>' } : {};
   if (recipe.task === 'language-model') return tokenizer.kind === 'byte-bpe' ? { eos: GPT2_END } : unk;
+  if (recipe.task === 'masked-language-model') {
+    // RoBERTa's tokens in fairseq's order, whose padding has the id 1; else BERT's
+    if (recipe.model.family === 'roberta') return { bos: '<s>', pad: '<pad>', eos: '</s>', ...unk, mask: '<mask>' };
+    return { pad: '[PAD]', ...(hasUnknown && { unk: '[UNK]' }), cls: '[CLS]', sep: '[SEP]', mask: '[MASK]' };
+  }
   // Marian's vocabularies have </s> as 0 and <unk> as 1
   if (recipe.model.family === 'marian') return { eos: '</s>', ...unk, pad: '<pad>' };
   return { pad: '<pad>', bos: '<s>', eos: '</s>', ...unk };
+}
+
+/** What stands around each text. */
+function around(recipe: Recipe, roles: SpecialTokenRoles): Pick<TrainBpeOptions, 'around'> {
+  if (recipe.task === 'language-model') return {};
+  if (recipe.task === 'translation') return { around: { after: roles.eos! } };
+  return { around: { before: (roles.cls ?? roles.bos)!, after: (roles.sep ?? roles.eos)! } };
 }
 
 function trainingOptions(tokenizer: TrainedTokenizerRecipe): TrainBpeOptions {
@@ -67,7 +78,7 @@ function trainingOptions(tokenizer: TrainedTokenizerRecipe): TrainBpeOptions {
 /** Opens the files of a tokenizer and checks that it does what the task needs of it. */
 export function openRecipeTokenizer(recipe: Recipe, files: TokenizerFiles): Tokenizer {
   const tokenizer = loadTokenizer(JSON.parse(files['tokenizer.json']), JSON.parse(files['tokenizer_config.json']));
-  if (recipe.task === 'language-model') return tokenizer;
+  if (recipe.task !== 'translation') return tokenizer;
   const { eos } = tokenizer.specialIds;
   const last = tokenizer.encode('a').ids.at(-1);
   if (eos === undefined || last !== eos) {

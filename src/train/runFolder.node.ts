@@ -148,7 +148,7 @@ export class RunFolder implements AsyncDisposable {
       state.step,
       {
         'config.json': json(model.config),
-        'generation_config.json': json(generationConfig),
+        ...(generationConfig && { 'generation_config.json': json(generationConfig) }),
         [WEIGHTS]: { tensors: toCheckpoint(model.keyMap, values) },
         ...Object.fromEntries(TOKENIZER.map((file) => [file, encodeUtf8(tokenizerFiles[file])])),
         [MOMENTS]: { tensors: momentTensors(arena, moments) },
@@ -199,7 +199,10 @@ export class RunFolder implements AsyncDisposable {
   async publish(snapshot: Storage): Promise<string> {
     const path = join(this.path, 'model');
     await replaceFolder(path, async (storage) => {
-      for (const name of MODEL_FILES) await storage.writeAtomic(name, chunksOf(snapshot, name));
+      const names = await snapshot.list();
+      for (const name of MODEL_FILES.filter((file) => names.includes(file))) {
+        await storage.writeAtomic(name, chunksOf(snapshot, name));
+      }
     });
     return path;
   }

@@ -6,6 +6,7 @@ import type { ParameterDeclaration } from '../nn/scope.ts';
 import type { Tensors } from '../runtime/runtime.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
+import type { LossOptions } from './objectives.ts';
 
 /** One batch as the loss takes it. */
 export interface Micro {
@@ -41,9 +42,9 @@ export interface TrainingTask {
   readonly declarations: readonly ParameterDeclaration[];
   readonly tokenizer: Tokenizer;
   readonly tokenizerFiles: TokenizerFiles;
-  readonly generationConfig: JsonObject;
-  readonly smoothing: number;
-  readonly padded: boolean;
+  /** Absent of a model that does not write. */
+  readonly generationConfig: JsonObject | undefined;
+  readonly loss: Omit<LossOptions, 'training'>;
   /** Shapes that are compiled for; without them one program serves all. */
   readonly bindings: Bindings | undefined;
   /** Changes when the training data change. */

@@ -6,7 +6,8 @@ import type { Runtime } from '../runtime/runtime.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
 import type { TrainingEvent } from './events.ts';
 import { languageModelTask } from './languageModelTask.ts';
-import { samplerFor, translatorFor } from './liveModel.ts';
+import { fillerFor, samplerFor, translatorFor } from './liveModel.ts';
+import { maskedLanguageModelTask } from './maskedLanguageModelTask.ts';
 import { makeTokenizer, openStart, readPairs, readTexts, type Start } from './recipeData.node.ts';
 import { RunFolder, type SavedRun } from './runFolder.node.ts';
 import type { Examination, StopSignal, TrainingTask } from './task.ts';
@@ -122,6 +123,11 @@ async function makeTask(
     return translationTask(recipe, parts, files, start, translatorFor(runtime, arena, recipe.evaluate));
   }
   const parts = await readTexts(recipe);
+  if (recipe.task === 'masked-language-model') {
+    // a line is a text of its own here
+    files ??= await makeTokenizer(recipe, () => parts.train.split('\n'), start);
+    return maskedLanguageModelTask(recipe, parts, files, start, fillerFor(runtime, arena));
+  }
   files ??= await makeTokenizer(recipe, () => [parts.train], start);
   return languageModelTask(recipe, parts, files, start, samplerFor(runtime, arena, recipe));
 }

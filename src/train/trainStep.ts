@@ -35,6 +35,8 @@ export interface StepInputs {
 export interface StepResult {
   /** Mean over the target tokens. */
   readonly loss: number;
+  /** Of a loss of several terms each, by the name of its scale. */
+  readonly terms: Readonly<Record<string, number>>;
   /** Global norm of the gradient before clipping. */
   readonly gradientNorm: number;
 }
@@ -107,11 +109,16 @@ export class TrainStep {
     const gradientNorm = Math.sqrt(await this.#reduce(busy.length));
     await this.#update(inputs.learningRate, gradientNorm);
     this.step++;
-    return { loss: losses.reduce((a, b) => a + b, 0), gradientNorm };
+    const { loss, ...terms } = sumsOf(losses);
+    return { loss: loss!, terms: withoutPrefix(terms), gradientNorm };
   }
 
-  /** The summed gradient of one lane's pieces, in the lane's array; gives their loss. */
-  async #gradientOn(lane: number, pieces: readonly Piece[], inputs: StepInputs): Promise<number> {
+  /** The summed gradient of one lane's pieces, in the lane's array; gives their loss and its terms. */
+  async #gradientOn(
+    lane: number,
+    pieces: readonly Piece[],
+    inputs: StepInputs,
+  ): Promise<Readonly<Record<string, number>>> {
     const gradient = this.#gradients[lane]!;
     const mode = pieces.length > 1 ? 'add' : 'write';
     const program = await this.#program(mode);
@@ -123,7 +130,7 @@ export class TrainStep {
       ...scalars(inputs.scales),
     };
     if (mode === 'add') await this.#runtime.runFlat([{ kernel: 'zero', x: gradient }], lane);
-    let loss = 0;
+    const losses: Record<string, number>[] = [];
     for (const { tensors, seed } of pieces) {
       const feeds: Record<string, HostTensor> = {
         ...common,
@@ -136,9 +143,9 @@ export class TrainStep {
         into: prefixed('gradient', views),
       };
       const [outputs] = await this.#runtime.run([call], lane);
-      loss += outputs!['loss']!.data[0]!;
+      losses.push(Object.fromEntries(Object.entries(outputs!).map(([name, { data }]) => [name, data[0]!])));
     }
-    return loss;
+    return sumsOf(losses);
   }
 
   #program(mode: Mode): Promise<Program> {
@@ -283,12 +290,26 @@ function scalars(values: Readonly<Record<string, number>> = {}): Tensors {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, scalar(value)]));
 }
 
+/** By name, over all records, in their order. */
+function sumsOf(records: readonly Readonly<Record<string, number>>[]): Record<string, number> {
+  const sums: Record<string, number> = {};
+  for (const record of records) {
+    for (const [name, value] of Object.entries(record)) sums[name] = (sums[name] ?? 0) + value;
+  }
+  return sums;
+}
+
+/** `loss.a` → `a` */
+function withoutPrefix(terms: Readonly<Record<string, number>>): Record<string, number> {
+  return Object.fromEntries(Object.entries(terms).map(([name, value]) => [name.slice(name.indexOf('.') + 1), value]));
+}
+
 function prefixed(prefix: string, views: Tensors): Tensors {
   return Object.fromEntries(Object.entries(views).map(([path, tensor]) => [`${prefix}.${path}`, tensor]));
 }
 
 /**
- * `write`: outputs `loss` and `gradient.<path>` for every trained parameter. `add`: each gradient plus the input
+ * `write`: the loss's outputs and `gradient.<path>` for every trained parameter. `add`: each gradient plus the input
  * `before.<path>`, which may be the memory that the output is written to: a product adds to it as it goes.
  */
 export function lossAndGradients(loss: Graph, arena: ParameterArena, mode: Mode = 'write'): Graph {
@@ -301,5 +322,5 @@ export function lossAndGradients(loss: Graph, arena: ParameterArena, mode: Mode 
     const gradient = all[i]!;
     return [`gradient.${path}`, mode === 'write' ? gradient : add(input(`before.${path}`, 'float32', shape), gradient)];
   });
-  return { outputs: { loss: value, ...Object.fromEntries(outputs) }, names: loss.names };
+  return { outputs: { ...loss.outputs, ...Object.fromEntries(outputs) }, names: loss.names };
 }

@@ -5,7 +5,7 @@ import { ParameterArena } from '../nn/parameterArena.ts';
 import type { OptimizerRecipe, Recipe } from '../recipe/recipe.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { MetricsLine, TrainingEvent, ValidationLine } from './events.ts';
-import { traceLoss } from './objectives.ts';
+import { lossScales, traceLoss } from './objectives.ts';
 import type { OptimizerConfig } from './optimizer.ts';
 import { planSteps, revisionsDue } from './plan.ts';
 import { newRunState, type RunState } from './runState.ts';
@@ -101,7 +101,7 @@ export class Trainer {
   static async create(runtime: Runtime, recipe: Recipe, task: TrainingTask, host: TrainerHost): Promise<Trainer> {
     const arena = new ParameterArena(task.declarations);
     arena.initialise(recipe.seed);
-    const { graph } = traceLoss(task.model, { training: true, smoothing: task.smoothing, padded: task.padded });
+    const { graph } = traceLoss(task.model, { ...task.loss, training: true });
     const { optimizer, clipNorm } = recipe.train;
     const trainStep = await TrainStep.create(runtime, graph, arena, {
       optimizer: optimizerConfig(optimizer),
@@ -208,13 +208,16 @@ export class Trainer {
     const began = this.#host.seconds();
     this.#began ??= { seconds: began, step };
     const rate = learningRate(schedule, step, plannedSteps);
+    const { model } = this.#task;
+    const parts = batch.micros.map(({ inputs }) => inputs);
     const running = this.trainStep.run({
-      micros: batch.micros.map(({ inputs }) => inputs),
+      micros: parts,
       targetTokens: batch.micros.reduce((sum, { targetTokens }) => sum + targetTokens, 0),
       learningRate: rate,
+      ...(model.kind === 'encoder' && { scales: lossScales(model, parts) }),
       dropoutSeeds: batch.micros.map((_, micro) => deriveSeed(this.#recipe.seed, 'dropout', step, micro)),
     });
-    const [next, { loss, gradientNorm }] = await both(() => this.#prepare(batch.after), running);
+    const [next, { loss, terms, gradientNorm }] = await both(() => this.#prepare(batch.after), running);
     if (!Number.isFinite(loss)) throw this.#diverged(`a loss of ${loss}`, step + 1);
     if (!Number.isFinite(gradientNorm)) throw this.#diverged(`a gradient norm of ${gradientNorm}`, step + 1);
     this.#state = { ...this.#state, step: step + 1, position: batch.after };
@@ -224,6 +227,7 @@ export class Trainer {
     const line = {
       step: step + 1,
       loss,
+      ...named('losses', terms),
       learningRate: rate,
       gradientNorm,
       tokensPerSecond: this.#tokens / this.#busySeconds,
@@ -261,9 +265,10 @@ export class Trainer {
   /** Whether it is the best so far; false when it was broken off. */
   async #validate(): Promise<boolean> {
     const { stop } = this.#host;
-    const loss = await this.#validationLoss.measure(stop);
-    const shown = loss === undefined ? undefined : await this.#examine('validation');
-    if (loss === undefined || shown === 'stopped') return false;
+    const measured = await this.#validationLoss.measure(stop);
+    const shown = measured === undefined ? undefined : await this.#examine('validation');
+    if (measured === undefined || shown === 'stopped') return false;
+    const { loss, terms, accuracies } = measured;
     if (!Number.isFinite(loss)) throw this.#diverged(`a validation loss of ${loss}`, this.#state.step);
     const isScored = this.#recipe.task === 'translation' && this.#recipe.train.best === 'score';
     if (isScored && shown?.score === undefined) {
@@ -280,7 +285,13 @@ export class Trainer {
     };
     const line: ValidationLine = {
       step,
-      validation: { loss, perplexity: Math.exp(loss), ...(shown && scoreFields(shown)) },
+      validation: {
+        loss,
+        perplexity: Math.exp(terms['lossScale'] ?? loss),
+        ...named('losses', terms),
+        ...named('accuracies', accuracies),
+        ...(shown && scoreFields(shown)),
+      },
       isBest,
       samples: shown?.samples ?? [],
       seconds: this.#seconds(),
@@ -359,6 +370,26 @@ async function both<A, B>(work: () => A, promise: Promise<B>): Promise<[A, B]> {
     throw error;
   }
   return [done, await promise];
+}
+
+/** What the terms of a loss are called, and what is right or wrong. */
+const termNames = {
+  losses: { lossScale: 'words', sentenceScale: 'sentences', startScale: 'start', endScale: 'end' },
+  accuracies: { lossScale: 'labels', sentenceScale: 'sentences' },
+} as const;
+
+/** Values by the scales of their terms, under the terms' own names; nothing where there are none. */
+function named<Field extends 'losses' | 'accuracies'>(
+  field: Field,
+  values: Readonly<Record<string, number>>,
+): Partial<Record<Field, Record<string, number>>> {
+  const entries = Object.entries(values).map(([scale, value]): [string, number] => [
+    (termNames[field] as Readonly<Record<string, string>>)[scale]!,
+    value,
+  ]);
+  return entries.length === 0
+    ? {}
+    : ({ [field]: Object.fromEntries(entries) } as Record<Field, Record<string, number>>);
 }
 
 function scoreFields({

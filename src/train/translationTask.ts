@@ -58,8 +58,7 @@ export function translationTask(
     tokenizer,
     tokenizerFiles: files,
     generationConfig: { ...start?.generationConfig, ...generationConfig(model, recipe.evaluate) },
-    smoothing: recipe.objective.labelSmoothing,
-    padded: true,
+    loss: { smoothing: recipe.objective.labelSmoothing, padded: true },
     bindings: undefined,
     fingerprint: fingerprint.text,
     notices: [

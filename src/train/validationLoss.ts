@@ -19,30 +19,62 @@ export class ValidationLoss {
   }
 
   static async create(runtime: Runtime, arena: ParameterArena, task: TrainingTask): Promise<ValidationLoss> {
-    const { graph } = traceLoss(task.model, { training: false, smoothing: 0, padded: task.padded });
+    const { graph } = traceLoss(task.model, { ...task.loss, training: false, smoothing: 0 });
     return new ValidationLoss(runtime, await runtime.compile(graph, { label: 'validation loss' }), arena, task);
   }
 
   /** Undefined when `stop` was set meanwhile. The lanes take batches in turn; sums are added in the order of the batches. */
-  async measure(stop: StopSignal): Promise<number | undefined> {
+  async measure(stop: StopSignal): Promise<ValidationResult | undefined> {
     const batches = this.#task.validation()[Symbol.iterator]();
-    const sums: number[] = [];
-    let targetTokens = 0;
+    const sums: Record<string, number>[] = [];
+    const targets: Record<string, number> = {};
     const work = async (lane: number): Promise<void> => {
       for (let next = batches.next(); !next.done && !stop.aborted; next = batches.next()) {
-        const index = sums.push(0) - 1;
-        targetTokens += next.value.targetTokens;
-        sums[index] = await this.#sum(next.value.inputs, lane);
+        const index = sums.push({}) - 1;
+        const { model } = this.#task;
+        const { inputs, targetTokens } = next.value;
+        const counts = model.kind === 'encoder' ? model.head.targets(inputs) : { lossScale: targetTokens };
+        for (const [scale, count] of Object.entries(counts)) targets[scale] = (targets[scale] ?? 0) + count;
+        sums[index] = await this.#sums(inputs, Object.keys(counts), lane);
       }
     };
     await Promise.all(Array.from({ length: this.#runtime.lanes }, (_, lane) => work(lane)));
-    return stop.aborted ? undefined : sums.reduce((a, b) => a + b, 0) / targetTokens;
+    return stop.aborted ? undefined : resultOf(sums, targets);
   }
 
-  async #sum(inputs: Tensors, lane: number): Promise<number> {
-    const all: Tensors = { ...this.#arena.tensors, ...inputs, lossScale: scalar(1) };
+  async #sums(inputs: Tensors, scales: readonly string[], lane: number): Promise<Record<string, number>> {
+    const ones = Object.fromEntries(scales.map((scale) => [scale, scalar(1)]));
+    const all: Tensors = { ...this.#arena.tensors, ...inputs, ...ones };
     const feeds = Object.fromEntries(this.#program.feeds.map((name) => [name, all[name]!]));
     const [outputs] = await this.#runtime.run([{ program: this.#program, feeds }], lane);
-    return outputs!['loss']!.data[0]!;
+    return Object.fromEntries(Object.entries(outputs!).map(([name, { data }]) => [name, data[0]!]));
   }
+}
+
+/** Means over the targets of the whole validation part. */
+export interface ValidationResult {
+  readonly loss: number;
+  /** Of a loss of several terms each, by the name of its scale. */
+  readonly terms: Readonly<Record<string, number>>;
+  /** Of the terms over classes the share that is right, by the name of its scale. */
+  readonly accuracies: Readonly<Record<string, number>>;
+}
+
+function resultOf(
+  sums: readonly Readonly<Record<string, number>>[],
+  targets: Readonly<Record<string, number>>,
+): ValidationResult {
+  const scales = Object.keys(targets);
+  const meanOf = (name: string, scale: string): number =>
+    sums.reduce((total, sum) => total + (sum[name] ?? 0), 0) / targets[scale]!;
+  const means = (kind: 'loss' | 'hits'): Record<string, number> =>
+    Object.fromEntries(
+      scales
+        .filter((scale) => sums[0]?.[`${kind}.${scale}`] !== undefined)
+        .map((scale) => [scale, meanOf(`${kind}.${scale}`, scale)]),
+    );
+  const terms = means('loss');
+  const parts = Object.values(terms);
+  const loss = parts.length > 0 ? parts.reduce((a, b) => a + b, 0) : meanOf('loss', scales[0] ?? 'lossScale');
+  return { loss, terms, accuracies: means('hits') };
 }

@@ -230,6 +230,11 @@ describe('streams', () => {
     expect(drawn).toEqual([...randomBits(key, [0]), ...randomBits(key, [1])]);
   });
 
+  it('RandomStream.uniform takes two words for 53 bits', () => {
+    const stream = new RandomStream(key);
+    expect(Array.from({ length: 7 }, () => stream.uniform())).toEqual(Array.from(uniform01(key, 7)));
+  });
+
   it('permutation is one, differs by step and seed, and takes 0 and 1', () => {
     const order = permutation(1, 2, 1000);
     expect(Array.from(order).sort((a, b) => a - b)).toEqual(Array.from({ length: 1000 }, (_, i) => i));

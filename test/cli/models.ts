@@ -35,7 +35,7 @@ export function makeModels(): Models {
     limitAlphabet: 60,
     specialTokens: ['</s>', '<unk>'],
     unk: '<unk>',
-    appendEos: '</s>',
+    around: { after: '</s>' },
   });
   // 97 characters: tab, newline, and the printable ones of ASCII.
   const characters = String.fromCharCode(9, 10, ...Array.from({ length: 95 }, (_, i) => i + 32));

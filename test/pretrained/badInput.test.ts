@@ -172,7 +172,7 @@ const cases: readonly [string, Files, string, ...string[]][] = [
     configured({ n_layer: '2' }),
     'config',
     'config.json: n_layer: got "2"',
-    'expected a whole number from 1 to 1000',
+    'expected a whole number from 1 to 4096',
   ],
   [
     'a field nested beyond all bounds',
@@ -200,7 +200,7 @@ const cases: readonly [string, Files, string, ...string[]][] = [
     configured({ n_layer: 2 ** 31 }),
     'config',
     'config.json: n_layer: got 2147483648',
-    'expected a whole number from 1 to 1000',
+    'expected a whole number from 1 to 4096',
   ],
   [
     'weights that are missing',

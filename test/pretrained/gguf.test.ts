@@ -60,7 +60,7 @@ describe('a Llama in a GGUF file', () => {
       eos_token_id: 2,
       pad_token_id: null,
     });
-    expect(opened.generationConfig).toEqual({ bos_token_id: 1, eos_token_id: 2 });
+    expect(opened.generationConfig).toEqual({ bos_token_id: 1, eos_token_id: 2, pad_token_id: null });
     expect(opened.tokenizerConfig).toMatchObject({
       bos_token: '<s>',
       chat_template: expect.stringContaining('messages'),
@@ -73,7 +73,9 @@ describe('a Llama in a GGUF file', () => {
   });
 
   it('is not looked for in a folder with two of them, or beside a config', async () => {
-    await expect(loadPretrained(memoryStorage({ 'a.gguf': bytes, 'b.gguf': bytes }))).rejects.toThrow('no config.json');
+    await expect(loadPretrained(memoryStorage({ 'a.gguf': bytes, 'b.gguf': bytes }))).rejects.toThrow(
+      'got a.gguf, b.gguf, expected one of them',
+    );
     const { model } = await loadPretrained(memoryStorage({ 'a.gguf': bytes, 'b.gguf': bytes }), { gguf: 'b.gguf' });
     expect(model.family).toBe('llama');
   });
@@ -149,12 +151,18 @@ describe('metadata', () => {
     ['heads that rotate in part', { 'llama.rope.dimension_count': 32, 'llama.attention.key_length': 64 }, 'got 32'],
     ['values of another width', { 'llama.attention.value_length': 32 }, 'value_length: got 32'],
     ['a key that is not known', { 'llama.attention.sliding_window': 9 }, 'llama.attention.sliding_window: got 9'],
+    ['millions of layers', { 'llama.block_count': 4e6 }, 'got 4000000, expected a whole number from 1 to 4096'],
     ['a count of the wrong type', { 'llama.block_count': 'two' }, 'llama.block_count: got "two"'],
     ['a width that heads do not divide', { 'llama.attention.head_count': 3 }, 'llama.rope.dimension_count: got 85.3'],
   ])('refuses %s', async (_, more, message) => {
     const refused = expect(configOf(more)).rejects;
     await refused.toThrow(message);
     await refused.toBeInstanceOf(QkvError);
+  });
+
+  it('that ask for more than the file holds are refused before memory is set aside', async () => {
+    const loading = loadPretrained(file({ 'llama.vocab_size': 2 ** 31 }), { gguf: 'f' });
+    await expect(loading).rejects.toThrow('missing model.embed_tokens.weight [2147483648, 256]');
   });
 
   it('and tensors that do not fit the model are refused by their names', async () => {

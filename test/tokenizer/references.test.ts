@@ -1,4 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { nodeStorage } from '../../src/checkpoint/storage.node.ts';
 import { openTokenizer } from '../../src/pretrained/openTokenizer.ts';
@@ -45,12 +46,16 @@ const sentencePieceDiffers = (text: string): boolean =>
   text.includes('\u2581') || // SentencePiece takes ▁ for a space after it has removed spaces
   text.normalize('NFD') !== text || // `tokenizers` replaces a character with its accents by what the map has for a part
   /\p{M}/u.test(text) ||
+  /^(ab)+$/.test(text) || // SentencePiece adds scores up in single precision, so that ties fall otherwise
   /^[\u00ad\u200b]+$/.test(text); // SentencePiece writes the space behind words even where it leaves nothing of the text
 
 /** Python's offsets of a text that begins with what the character map removes are too low by as much. */
 const isShifted = (text: string): boolean => /(?![\t\n\r])\p{Cc}/u.test(text);
 
-describe.each([...foldersOf(committed), ...(whole ? foldersOf(whole) : [])])('%s', async (folder) => {
+const folders = [...foldersOf(committed), ...(whole ? foldersOf(whole) : [])];
+const timeout = whole ? 120_000 : 5_000;
+
+describe.each(folders.map((folder) => [basename(folder), folder] as const))('%s', { timeout }, async (_, folder) => {
   const { tokenizer, reference } = await open(folder);
   const normalizesByMap = JSON.stringify(tokenizer.json).includes('precompiled_charsmap');
 

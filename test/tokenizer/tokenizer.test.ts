@@ -100,6 +100,19 @@ describe('loadTokenizer', () => {
   it.each<[string, unknown, unknown]>([
     ['tokenizer.json: model', { vocab: {} }, {}],
     ['tokenizer.json', { ...json, pre_tokenizer: { type: 'Unheard' } }, {}],
+    ['tokenizer.json', [], {}],
+    ['tokenizer.json: model.vocab', { ...json, model: { ...json.model, vocab: null } }, {}],
+    ['tokenizer.json: model.vocab: "a"', { ...json, model: { ...json.model, vocab: { a: 2 ** 40 } } }, {}],
+    ['tokenizer.json: model.vocab[0]', { ...json, model: { type: 'Unigram', vocab: [['a']] } }, {}],
+    ['tokenizer.json: model.unk_id', { ...json, model: { type: 'Unigram', vocab: [['a', 0]], unk_id: 1 } }, {}],
+    ['tokenizer.json: model.merges[0]', { ...json, model: { ...json.model, merges: ['a b c'] } }, {}],
+    ['tokenizer.json: model.merges[0]', { ...json, model: { ...json.model, merges: [' '.repeat(1_000_000)] } }, {}],
+    ['tokenizer.json: normalizer.pattern', { ...json, normalizer: { type: 'Replace', pattern: {}, content: '' } }, {}],
+    [
+      'tokenizer.json: post_processor',
+      { ...json, post_processor: { type: 'BertProcessing', sep: ['[SEP]', 1], cls: ['[CLS]', 2] } },
+      {},
+    ],
     ['tokenizer.json: model.dropout', { ...json, model: { ...json.model, dropout: 0.1 } }, {}],
     ['tokenizer.json: added_tokens', { ...json, added_tokens: [{ ...json.added_tokens[0], single_word: true }] }, {}],
     [

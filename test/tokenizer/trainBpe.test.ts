@@ -77,7 +77,7 @@ describe('trainBpe', () => {
     ['unk', { kind: 'word', vocabSize: 300 }],
     ['unk', { kind: 'char', limitAlphabet: 10 }],
     ['unk', { kind: 'byte', vocabSize: 300, specialTokens: ['<unk>'], unk: '<unk>' }],
-    ['appendEos', { kind: 'byte', vocabSize: 300, appendEos: '</s>' }],
+    ['around', { kind: 'byte', vocabSize: 300, around: { after: '</s>' } }],
     ['specialTokens', { kind: 'char', specialTokens: ['a', 'a'] }],
     ['specialTokens', { kind: 'byte', vocabSize: 300, specialTokens: ['!'] }],
     ['options', { kind: 'char', lowercase: true }],

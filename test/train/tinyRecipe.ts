@@ -4,10 +4,17 @@ import { join } from 'node:path';
 import { loadRecipe } from '../../src/recipe/loadRecipe.node.ts';
 import type { Recipe } from '../../src/recipe/recipe.ts';
 
+export type TinyTask = 'translation' | 'language-model' | 'masked-language-model';
+
 export interface TinyMetrics {
   readonly step: number;
   readonly loss?: number;
-  readonly validation?: { readonly loss: number };
+  readonly losses?: Readonly<Record<string, number>>;
+  readonly validation?: {
+    readonly loss: number;
+    readonly losses?: Readonly<Record<string, number>>;
+    readonly accuracies?: Readonly<Record<string, number>>;
+  };
   readonly test?: unknown;
 }
 
@@ -23,13 +30,16 @@ export class TinyRecipe {
     mkdirSync(join(this.folder, 'other'));
     writeFileSync(join(this.folder, 'translation.yaml'), TRANSLATION);
     writeFileSync(join(this.folder, 'language-model.yaml'), LANGUAGE_MODEL);
+    const documents = lines.slice(0, 200).map((line, i) => (i % 8 === 7 ? `${line}\n` : line));
+    writeFileSync(join(this.folder, 'documents.txt'), documents.join('\n'));
+    writeFileSync(join(this.folder, 'masked-language-model.yaml'), MASKED_LANGUAGE_MODEL);
   }
 
-  file(task: 'translation' | 'language-model'): string {
+  file(task: TinyTask): string {
     return join(this.folder, `${task}.yaml`);
   }
 
-  load(task: 'translation' | 'language-model', ...overrides: string[]): Recipe {
+  load(task: TinyTask, ...overrides: string[]): Recipe {
     return loadRecipe(this.file(task), [`output=${this.output}`, ...overrides]);
   }
 
@@ -87,4 +97,26 @@ train:
   validateEvery: 10
   logEvery: 2
 evaluate: { prompt: Tom, sampleTokens: 20, blocks: 10 }
+`;
+
+const MASKED_LANGUAGE_MODEL = `
+name: tiny
+task: masked-language-model
+seed: 3
+output: run
+data: { format: text, file: documents.txt, validationFraction: 0.2 }
+tokenizer: { kind: char, limitAlphabet: 150 }
+model: { family: bert, config: { hidden_size: 32, num_hidden_layers: 1, num_attention_heads: 2, intermediate_size: 64, max_position_embeddings: 48 } }
+objective: { sentences: next-sentence, words: chinese }
+train:
+  steps: 20
+  batchSize: 4
+  maxLength: 48
+  accumulate: 2
+  schedule: { name: linear, peak: 3e-3, warmup: 2 }
+  clipNorm: 1
+  saveEvery: 6
+  validateEvery: 10
+  logEvery: 2
+evaluate: { sequences: 10, fill: ["我[MASK]去。"] }
 `;

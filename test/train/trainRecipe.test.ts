@@ -90,7 +90,7 @@ describe('a run of a recipe', () => {
     expect(opened.model.vocabSize).toBe(opened.tokenizer!.vocabSize);
   });
 
-  it.each(['translation', 'language-model'] as const)(
+  it.each(['translation', 'language-model', 'masked-language-model'] as const)(
     '%s: stopped twice and resumed, it is the run that was not',
     async (task) => {
       using tiny = new TinyRecipe();
@@ -159,7 +159,47 @@ describe('a run of a recipe', () => {
     expect(existsSync(join(tiny.output, 'step-000004'))).toBe(true);
   });
 
-  it.each(['translation', 'language-model'] as const)(
+  const size = 'num_hidden_layers: 1, num_attention_heads: 2, hidden_size: 32, intermediate_size: 64';
+  it.each([
+    [
+      `{family: bert, config: {${size}, max_position_embeddings: 48}}`,
+      '{sentences: next-sentence}',
+      'BertForPreTraining',
+    ],
+    [`{family: bert, config: {${size}, max_position_embeddings: 48}}`, '{copies: 2}', 'BertForMaskedLM'],
+    [`{family: roberta, config: {${size}, max_position_embeddings: 50}}`, '{words: chinese}', 'RobertaForMaskedLM'],
+    [
+      `{family: albert, config: {${size}, embedding_size: 16, max_position_embeddings: 48}}`,
+      '{sentences: sentence-order, maxNgram: 3, words: chinese}',
+      'AlbertForPreTraining',
+    ],
+    [
+      '{family: distilbert, config: {dim: 32, n_layers: 1, n_heads: 2, hidden_dim: 64, max_position_embeddings: 48}}',
+      '{}',
+      'DistilBertForMaskedLM',
+    ],
+  ])('masked words: %s, %s', async (model, objective, architecture) => {
+    using tiny = new TinyRecipe();
+    const set = ['train.steps=24', 'train.schedule.peak=1e-2', `model=${model}`, `objective=${objective}`];
+    if (architecture.startsWith('Roberta')) set.push('evaluate.fill=[我<mask>去。]');
+    const run = await trainRecipe(runtime, tiny.load('masked-language-model', ...set));
+    const lines = tiny.metrics();
+    const losses = lines.flatMap(({ loss }) => loss ?? []);
+    expect(losses.at(-1)!).toBeLessThan(0.9 * losses[0]!);
+    const { validation } = lines.findLast(({ validation: one }) => one)!;
+    const asksPairs = objective.includes('sentences');
+    expect(Object.keys(validation!.losses ?? {})).toEqual(asksPairs ? ['words', 'sentences'] : []);
+    expect(Object.keys(validation!.accuracies ?? {})).toEqual(asksPairs ? ['sentences'] : []);
+    if (asksPairs) {
+      const sum = Object.values(validation!.losses!).reduce((a, b) => a + b);
+      expect(validation!.loss).toBeCloseTo(sum, 6);
+    }
+    const opened = await loadPretrained(nodeStorage(run.modelFolder!));
+    expect(opened.model.config['architectures']).toEqual([architecture]);
+    expect(opened.model.vocabSize).toBe(opened.tokenizer!.vocabSize);
+  });
+
+  it.each(['translation', 'language-model', 'masked-language-model'] as const)(
     '%s: goes on from a model that exists, with its tokenizer, and can be resumed without it',
     async (task) => {
       using tiny = new TinyRecipe(4);

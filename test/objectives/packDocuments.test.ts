@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest';
+import { documentMask, packDocuments } from '../../src/objectives/packDocuments.ts';
+
+const END = 9;
+const pack = (documents: number[][], blockSize: number, seesOthers?: boolean) =>
+  Array.from(
+    packDocuments(documents, { blockSize, endId: END, ...(seesOthers !== undefined && { seesOthers }) }),
+    (block): Record<string, number[]> =>
+      Object.fromEntries(Object.entries(block).map(([name, ids]) => [name, Array.from(ids as Int32Array)])),
+  );
+
+describe('packed documents', () => {
+  const documents = [[1, 2], [3, 4, 5, 6], [7]];
+
+  it('run into each other, an end token behind each', () => {
+    // 1 2 9 3 4 5 6 9 7 9
+    expect(pack(documents, 4)).toEqual([
+      { inputs: [1, 2, 9, 3], labels: [2, 9, 3, 4], positions: [0, 1, 2, 3], documents: [0, 0, 0, 0] },
+      { inputs: [4, 5, 6, 9], labels: [5, 6, 9, 7], positions: [0, 1, 2, 3], documents: [0, 0, 0, 0] },
+    ]);
+  });
+
+  it('or each for itself: own positions, own number, no label across', () => {
+    expect(pack(documents, 4, false)).toEqual([
+      { inputs: [1, 2, 9, 3], labels: [2, 9, -100, 4], positions: [0, 1, 2, 0], documents: [0, 0, 0, 1] },
+      { inputs: [4, 5, 6, 9], labels: [5, 6, 9, -100], positions: [0, 1, 2, 3], documents: [0, 0, 0, 0] },
+    ]);
+  });
+
+  it('have every token as a label once', () => {
+    const many = Array.from({ length: 40 }, (_, d) => Array.from({ length: (d * 7) % 23 }, (_, i) => 100 * d + i + 10));
+    const stream = many.flatMap((document) => [...document, END]);
+    for (const seesOthers of [true, false]) {
+      const blocks = pack(many, 16, seesOthers);
+      expect(blocks).toHaveLength(Math.floor((stream.length - 1) / 16));
+      const inputs = blocks.flatMap((block) => block['inputs']!);
+      expect(inputs).toEqual(stream.slice(0, inputs.length));
+      const labels = blocks.flatMap((block) => block['labels']!);
+      labels.forEach((label, i) => {
+        expect(label).toBe(!seesOthers && stream[i] === END ? -100 : stream[i + 1]);
+      });
+    }
+  });
+
+  it('see what is before them in their own document', () => {
+    expect(Array.from(documentMask([0, 0, 1]))).toEqual([1, 0, 0, 1, 1, 0, 0, 0, 1]);
+    const causal = [1, 0, 0, 0, 1, 1, 0, 0, 1, 1, 1, 0, 1, 1, 1, 1];
+    expect(Array.from(documentMask(pack(documents, 4)[0]!['documents']!))).toEqual(causal);
+  });
+
+  it('refuse what cannot be', () => {
+    expect(() => pack(documents, 0)).toThrow('blockSize');
+    const wrong = { blockSize: 2, endId: 9, across: true } as { blockSize: number; endId: number };
+    expect(() => Array.from(packDocuments(documents, wrong))).toThrow('got across');
+  });
+});
