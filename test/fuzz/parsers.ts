@@ -3,7 +3,7 @@ import type { ErrorCode } from '../../src/base/errors.ts';
 import { sizeOf } from '../../src/base/tensor.ts';
 import { openCheckpoint } from '../../src/checkpoint/checkpoint.ts';
 import { openGguf } from '../../src/checkpoint/gguf.ts';
-import { openSafetensors, type StoredTensor } from '../../src/checkpoint/safetensors.ts';
+import { openSafetensors, type StoredTensor, safetensorsChunks } from '../../src/checkpoint/safetensors.ts';
 import { verifySnapshot } from '../../src/checkpoint/snapshot.node.ts';
 import { openTorchPickle } from '../../src/checkpoint/torchPickle.ts';
 import { openZip } from '../../src/checkpoint/zipDirectory.ts';
@@ -12,12 +12,13 @@ import { parseModel } from '../../src/models/registry.ts';
 import { generationDefaults } from '../../src/pretrained/generationDefaults.ts';
 import { openTokenizer } from '../../src/pretrained/openTokenizer.ts';
 import { loadPretrained } from '../../src/pretrained/pretrained.ts';
+import { openSentenceEncoder } from '../../src/pretrained/sentenceEncoder.ts';
 import { parseRecipe } from '../../src/recipe/parseRecipe.ts';
 import type { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
 import { trainBpe } from '../../src/tokenizer/trainBpe.ts';
 import { parseRunState } from '../../src/train/runState.ts';
 import { gguf } from '../checkpoint/ggufFile.ts';
-import type { MemoryStorage } from '../checkpoint/memoryStorage.ts';
+import { collect, type MemoryStorage, memoryStorage } from '../checkpoint/memoryStorage.ts';
 import { refusedOr } from './refusal.ts';
 
 /** A valid file, and those beside it that its parser needs. */
@@ -266,6 +267,39 @@ const manifest = {
   files: { a: { bytes: 1, sha256: 'ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb' } },
 };
 
+/** A sentence-transformers folder; the files of a folder inside have its name and a colon before theirs. */
+const sentenceFiles: Readonly<Record<string, Uint8Array>> = {
+  'modules.json': json(
+    ['Transformer', 'Pooling', 'Dense', 'Normalize'].map((kind, i) => ({
+      idx: i,
+      name: `${i}`,
+      path: kind === 'Transformer' ? '' : `${i}_${kind}`,
+      type: `sentence_transformers.models.${kind}`,
+    })),
+  ),
+  'sentence_bert_config.json': json({ max_seq_length: 128, do_lower_case: true }),
+  'config_sentence_transformers.json': json({ prompts: { query: 'query: ' }, default_prompt_name: 'query' }),
+  '1_Pooling:config.json': json({ word_embedding_dimension: 4, pooling_mode_mean_tokens: true }),
+  '2_Dense:config.json': json({
+    ...{ in_features: 4, out_features: 2, bias: true },
+    activation_function: 'torch.nn.modules.activation.Tanh',
+  }),
+  '2_Dense:model.safetensors': await collect(
+    safetensorsChunks([
+      { name: 'linear.weight', dtype: 'F32', shape: [2, 4], data: new Float32Array(8) },
+      { name: 'linear.bias', dtype: 'F32', shape: [2], data: new Float32Array(2) },
+    ]),
+  ),
+};
+
+async function openSentences(storage: MemoryStorage): Promise<void> {
+  const within = (folder: string): MemoryStorage => {
+    const inside = [...storage.files].filter(([name]) => name.startsWith(`${folder}:`));
+    return memoryStorage(Object.fromEntries(inside.map(([name, bytes]) => [name.slice(folder.length + 1), bytes])));
+  };
+  await openSentenceEncoder(storage, within);
+}
+
 /** Every parser of files from elsewhere, by the name that `npm run fuzz` knows it by. */
 export const parsers: Readonly<Record<string, Parser>> = {
   safetensors: {
@@ -351,6 +385,11 @@ export const parsers: Readonly<Record<string, Parser>> = {
   },
   ...Object.fromEntries(Object.entries(configs).map(([family, cases]) => [`config-${family}`, configParser(cases)])),
   'generation-config': generationConfigParser(),
+  'sentence-encoder': {
+    seeds: Object.keys(sentenceFiles).map((file) => ({ file, files: sentenceFiles })),
+    codes: ['checkpoint', 'config', 'io'],
+    run: openSentences,
+  },
   'tokenizer-json': tokenizerParser(...tokenizerJsons),
   'tokenizer-config': tokenizerParser(
     { ...tokenizerJsons[0]!, file: 'tokenizer_config.json' },
