@@ -1,32 +1,37 @@
 /**
  * Fuzzes the parsers of files from elsewhere, longer than the tests do:
- *   node scripts/fuzz.ts PARSER FILE [--rounds 100000] [--seed 1]
- * PARSER is safetensors, torch (.bin, .pt) or gguf.
- * Exit code 1 and the damaged file's text where a parser neither refused it with a QkvError nor read it correctly.
+ *   npm run fuzz -- [PARSER…] [--inputs 100000] [--seed 1] [--from 0]
+ * All parsers by default, one after the other; one JSON line each. Exit code 1 where an input was neither read nor refused as it
+ * should be: its number and its file are given.
  */
-import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { openTorchPickle } from '../src/checkpoint/torchPickle.ts';
-import { fuzzSafetensors } from '../test/checkpoint/fuzzSafetensors.ts';
-import { fuzzTensors } from '../test/checkpoint/fuzzTensors.ts';
-
-const parsers: Readonly<Record<string, typeof fuzzSafetensors>> = {
-  safetensors: fuzzSafetensors,
-  torch: (...file) => fuzzTensors({ open: openTorchPickle, widening: 1 }, ...file),
-};
+import { describeFailure, fuzz } from '../test/fuzz/fuzz.ts';
+import { parsers } from '../test/fuzz/parsers.ts';
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string', default: '100000' }, seed: { type: 'string', default: '1' } },
+  options: {
+    inputs: { type: 'string', default: '100000' },
+    seed: { type: 'string', default: '1' },
+    from: { type: 'string', default: '0' },
+  },
 });
-const [name, file] = positionals;
-const fuzz = name === undefined ? undefined : parsers[name];
-const [rounds, seed] = [Number(values.rounds), Number(values.seed)];
-if (!fuzz || file === undefined || positionals.length > 2 || !(rounds > 0) || !Number.isInteger(seed)) {
-  console.error(`usage: node scripts/fuzz.ts ${Object.keys(parsers).join('|')} FILE [--rounds N] [--seed N]`);
+const [inputs, seed, from] = [values.inputs, values.seed, values.from].map(Number) as [number, number, number];
+const names = positionals.length > 0 ? positionals : Object.keys(parsers);
+const isUsable =
+  [inputs, seed, from].every(Number.isSafeInteger) && names.every((name) => Object.hasOwn(parsers, name));
+if (!isUsable) {
+  console.error('usage: npm run fuzz -- [PARSER…] [--inputs 100000] [--seed 1] [--from 0]');
+  console.error(`parsers: ${Object.keys(parsers).join(', ')}`);
   process.exit(2);
 }
-const before = process.memoryUsage().rss;
-const report = await fuzz(new Uint8Array(readFileSync(file)), rounds, seed);
-const grownMiB = Math.round((process.memoryUsage().rss - before) / 2 ** 20);
-console.log(JSON.stringify({ parser: name, file, rounds, seed, ...report, grownMiB }));
+for (const name of names) {
+  const start = performance.now();
+  const [report] = await fuzz({ names: [name], inputs, seed, from });
+  const seconds = Math.round((performance.now() - start) / 1000);
+  const { failure, ...counts } = report!;
+  console.log(JSON.stringify({ ...counts, seconds, ...(failure && { failedAt: failure.index }) }));
+  if (!failure) continue;
+  console.error(describeFailure(report!));
+  process.exitCode = 1;
+}

@@ -1,3 +1,5 @@
+import { QkvError } from './errors.ts';
+
 /** A `WebAssembly.Memory` that threads share, as far as it is used here: these types are in no library of the core. */
 export interface SharedMemory {
   readonly buffer: SharedArrayBuffer;
@@ -19,12 +21,14 @@ let made = 0;
  * at multiples of gigabytes, where equal offsets compete for the same lines of a core's first cache: a loop over four
  * arrays was five times as slow, so each array starts at another offset. An array too large for a memory, or one more than
  * the process may reserve addresses for, is on a plain SharedArrayBuffer.
+ *
+ * @throws QkvError `runtime` where there is not so much memory
  */
 export function sharedFloats(length: number): Float32Array<SharedArrayBuffer> {
   const offset = (made++ % 16) * STAGGER;
   const pages = Math.ceil((offset + 4 * length) / PAGE);
   const memory = pages <= MAX_PAGES ? reserve(pages) : undefined;
-  if (!memory) return new Float32Array(new SharedArrayBuffer(4 * length));
+  if (!memory) return new Float32Array(plain(4 * length));
   memories.set(memory.buffer, memory);
   return new Float32Array(memory.buffer, offset, length);
 }
@@ -32,6 +36,15 @@ export function sharedFloats(length: number): Float32Array<SharedArrayBuffer> {
 /** The memory under a view of an array that `sharedFloats` made in this thread. */
 export function memoryOf(view: Float32Array): SharedMemory | undefined {
   return memories.get(view.buffer as SharedArrayBuffer);
+}
+
+function plain(bytes: number): SharedArrayBuffer {
+  try {
+    return new SharedArrayBuffer(bytes);
+  } catch (cause) {
+    const expected = 'as many as the machine has to give';
+    throw new QkvError('runtime', { where: 'memory for parameters', got: `${bytes} bytes`, expected, cause });
+  }
 }
 
 function reserve(pages: number): SharedMemory | undefined {

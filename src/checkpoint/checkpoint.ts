@@ -1,3 +1,4 @@
+import { brief } from '../base/brief.ts';
 import { QkvError } from '../base/errors.ts';
 import {
   type OutgoingTensor,
@@ -33,6 +34,7 @@ const weightFormats = [
   { file: 'pytorch_model.bin', index: 'pytorch_model.bin.index.json', shard: '.bin', open: openTorchPickle },
 ] as const;
 const maxJsonBytes = 100_000_000;
+const maxListed = 8;
 
 /**
  * Opens a model folder: `config.json`, `generation_config.json` where there is one, and the weights in
@@ -122,8 +124,8 @@ async function openShards(
     // Only a name in the folder's own list is opened, so that an index cannot lead elsewhere.
     if (typeof shard !== 'string' || !shard.endsWith(extension) || !names.includes(shard)) {
       throw new QkvError('checkpoint', {
-        where: `${index}: ${JSON.stringify(key)}`,
-        got: JSON.stringify(shard),
+        where: `${index}: ${brief(key)}`,
+        got: brief(shard),
         expected: `the name of a ${extension} file in the folder`,
         hint: 'Fetch the shards that are missing',
       });
@@ -135,12 +137,14 @@ async function openShards(
   for (const shard of [...new Set(shardOf.values())].sort()) {
     for (const [key, tensor] of await open(storage, shard)) {
       if (shardOf.get(key) === shard) tensors.set(key, tensor);
-      else faults.push(`${key} is in ${shard}, the index says ${shardOf.get(key) ?? 'nothing of it'}`);
+      else faults.push(`${brief(key)} is in ${shard}, the index says ${shardOf.get(key) ?? 'nothing of it'}`);
     }
   }
-  for (const [key, shard] of shardOf) if (!tensors.has(key)) faults.push(`${key} is not in ${shard}`);
+  for (const [key, shard] of shardOf) if (!tensors.has(key)) faults.push(`${brief(key)} is not in ${shard}`);
   if (faults.length > 0) {
-    throw new QkvError('checkpoint', { where: index, got: faults.join('; '), expected: 'what the shards hold' });
+    const more = faults.length > maxListed ? `; and ${faults.length - maxListed} more` : '';
+    const got = `${faults.slice(0, maxListed).join('; ')}${more}`;
+    throw new QkvError('checkpoint', { where: index, got, expected: 'what the shards hold' });
   }
   return tensors;
 }

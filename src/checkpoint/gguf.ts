@@ -1,3 +1,4 @@
+import { brief } from '../base/brief.ts';
 import { QkvError } from '../base/errors.ts';
 import { release } from '../base/release.ts';
 import { sizeOf } from '../base/tensor.ts';
@@ -66,7 +67,7 @@ function readHeader(storage: Storage, file: string, cursor: GgufCursor): Gguf {
   const metadata = new Map<string, GgufValue>();
   for (let i = 0; i < metadataCount; i++) {
     const key = cursor.string();
-    if (metadata.has(key)) throw ggufFault(file, `the key ${JSON.stringify(key)} twice`, 'every key once');
+    if (metadata.has(key)) throw ggufFault(file, `the key ${brief(key)} twice`, 'every key once');
     metadata.set(key, cursor.value(key));
   }
   const alignment = metadata.get('general.alignment') ?? 32;

@@ -1,3 +1,4 @@
+import { brief } from '../base/brief.ts';
 import { QkvError } from '../base/errors.ts';
 import { decodeUtf8 } from './utf8.ts';
 
@@ -123,7 +124,7 @@ export class GgufCursor {
       );
     }
     if (!isArray) return read(this);
-    const count = this.count(`elements of ${JSON.stringify(key.slice(0, 100))}`, bytes!);
+    const count = this.count(`elements of ${brief(key)}`, bytes!);
     const values: GgufScalar[] = [];
     for (let i = 0; i < count; i++) values.push(read(this));
     return values;

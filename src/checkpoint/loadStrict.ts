@@ -31,8 +31,14 @@ export async function loadStrict(
   params: Iterable<DeclaredParam>,
 ): Promise<StrictLoad> {
   const declared = [...params];
-  const data = new Map(declared.map(({ path, shape }) => [path, new Float32Array(sizeOf(shape))]));
-  const ignored = await loadStrictInto(map, tensors, declared, (path) => data.get(path)!);
+  const sizes = new Map(declared.map(({ path, shape }) => [path, sizeOf(shape)]));
+  const data = new Map<string, Float32Array>();
+  // Set aside when all fits: what is declared may come from a file that lies.
+  const ignored = await loadStrictInto(map, tensors, declared, (path) => {
+    const target = new Float32Array(sizes.get(path)!);
+    data.set(path, target);
+    return target;
+  });
   return { data, ignored };
 }
 

@@ -1,3 +1,4 @@
+import { brief } from '../base/brief.ts';
 import { QkvError } from '../base/errors.ts';
 import { decodeUtf8 } from './utf8.ts';
 
@@ -74,7 +75,7 @@ export function describe(value: PickleValue): string {
   if (value instanceof Map) return `a dict of ${value.size}`;
   if (Array.isArray(value)) return `a list of ${value.length}`;
   if (value instanceof PickleObject) return value.kind;
-  if (typeof value === 'string') return JSON.stringify(value.length > 100 ? `${value.slice(0, 100)}…` : value);
+  if (typeof value === 'string') return brief(value);
   return value === null ? 'None' : String(value);
 }
 

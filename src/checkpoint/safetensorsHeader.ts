@@ -1,3 +1,4 @@
+import { brief } from '../base/brief.ts';
 import { QkvError } from '../base/errors.ts';
 import { type StorageDType, sizeOf } from '../base/tensor.ts';
 import { decodeUtf8, encodeUtf8 } from './utf8.ts';
@@ -119,10 +120,6 @@ function readEntry(scanner: Scanner, where: string, name: string): TensorEntry {
 
 export function tensorAt(where: string, name: string): string {
   return `${where}: tensor ${brief(name)}`;
-}
-
-function brief(text: string): string {
-  return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
 }
 
 function isStorageDType(text: string): text is StorageDType {

@@ -1,3 +1,4 @@
+import { brief } from '../base/brief.ts';
 import { QkvError } from '../base/errors.ts';
 
 /** What a file is written from: its bytes in order, produced when they are needed. A chunk is used up before the next is asked for. */
@@ -27,7 +28,7 @@ export function checkName(name: string): void {
   if (!isPlain) {
     throw new QkvError('io', {
       where: 'file name',
-      got: JSON.stringify(name.slice(0, 300)),
+      got: brief(name),
       expected: 'the name of a file in the folder',
     });
   }

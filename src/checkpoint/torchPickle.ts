@@ -1,3 +1,4 @@
+import { brief } from '../base/brief.ts';
 import { type StorageDType, sizeOf } from '../base/tensor.ts';
 import {
   describe,
@@ -88,6 +89,7 @@ const dtypeOfStorage: ReadonlyMap<string, StorageDType> = new Map([
 
 const legacyMagic = 0x1950a86a20f9469cfc6cn;
 const legacyProtocol = 1001;
+const maxDims = 64; // PyTorch's own
 const maxPickleBytes = 100_000_000;
 const firstPickleBytes = 1 << 18;
 
@@ -153,7 +155,7 @@ async function openZipFormat(storage: Storage, file: string): Promise<{ value: P
   const order = entries.get(`${folder}byteorder`);
   if (order) {
     const text = decodeAscii(await order.read(0, Math.min(order.bytes, 16)));
-    if (text !== 'little') throw pickleFault(`${file}: byteorder`, JSON.stringify(text), '"little"');
+    if (text !== 'little') throw pickleFault(`${file}: byteorder`, brief(text), '"little"');
   }
   const pickle = entries.get(pickles[0]!)!;
   if (pickle.bytes > maxPickleBytes) throw pickleFault(file, `a pickle of ${pickle.bytes} bytes`, `${maxPickleBytes}`);
@@ -163,7 +165,7 @@ async function openZipFormat(storage: Storage, file: string): Promise<{ value: P
     const found = entryOf(key)?.bytes;
     if (found !== elements * elementBytes[dtype]) {
       const got = found === undefined ? 'no such entry' : `${found} bytes`;
-      throw pickleFault(`${file}: storage ${JSON.stringify(key)}`, got, `${elements * elementBytes[dtype]} bytes`);
+      throw pickleFault(`${file}: storage ${brief(key)}`, got, `${elements * elementBytes[dtype]} bytes`);
     }
   };
   const { value, end } = wholePickle(bytes, 0, torchRules(file, 'zip', new Map(), onStorage));
@@ -193,7 +195,7 @@ async function openLegacyFormat(
   let at = header.end;
   for (const key of keys) {
     const found = storages.get(key);
-    const where = `${file}: storage ${JSON.stringify(key)}`;
+    const where = `${file}: storage ${brief(key)}`;
     if (!found || places.has(key))
       throw pickleFault(where, found ? 'the same twice' : 'no tensor of it', 'every one once');
     if (at + 8 > fileBytes) throw pickleFault(where, 'the end of the file', 'its data');
@@ -205,7 +207,7 @@ async function openLegacyFormat(
     if (at > fileBytes) throw pickleFault(where, `a file of ${fileBytes} bytes`, `at least ${at}`);
   }
   for (const key of storages.keys()) {
-    if (!places.has(key)) throw pickleFault(`${file}: storage ${JSON.stringify(key)}`, 'no data', 'the data of it');
+    if (!places.has(key)) throw pickleFault(`${file}: storage ${brief(key)}`, 'no data', 'the data of it');
   }
   if (at !== fileBytes) throw pickleFault(file, `${fileBytes - at} bytes behind the last storage`, 'none');
   return { value, read: ({ key }, from, length) => storage.read(file, places.get(key)! + from, length) };
@@ -268,7 +270,13 @@ function torchRules(
   const globals = new Map<string, ((args: readonly PickleValue[]) => PickleValue) | null>();
   if (format !== 'plain') {
     for (const name of [...dtypeOfStorage.keys(), ...Object.keys(dtypes)]) globals.set(name, null);
-    globals.set('collections.OrderedDict', (args) => orderedDict(args, where));
+    // Each list of pairs once: dicts made of one list again and again would take memory beyond the file's.
+    const taken = new Set<PickleValue>();
+    globals.set('collections.OrderedDict', (args) => {
+      if (Array.isArray(args[0]) && taken.has(args[0])) return badCall(where, args);
+      if (args[0] !== undefined) taken.add(args[0]);
+      return orderedDict(args, where);
+    });
     globals.set('torch.Size', (args) =>
       args.length === 1 && args[0] instanceof PickleTuple ? args[0] : badCall(where, args),
     );
@@ -294,12 +302,11 @@ function torchRules(
     ) {
       throw pickleFault(`${where}: reference`, describe(id), `('storage', type, key, location, size)`);
     }
-    if (!isCount(elements))
-      throw pickleFault(`${where}: storage ${JSON.stringify(key)}`, describe(elements ?? null), 'a size');
+    if (!isCount(elements)) throw pickleFault(`${where}: storage ${brief(key)}`, describe(elements ?? null), 'a size');
     const known = storages.get(key);
     if (known) {
       if (known.dtype === dtype && known.elements === elements) return known;
-      throw pickleFault(`${where}: storage ${JSON.stringify(key)}`, 'two types or sizes', 'one');
+      throw pickleFault(`${where}: storage ${brief(key)}`, 'two types or sizes', 'one');
     }
     const storage = new TorchStorage(key, dtype, elements);
     onStorage(storage);
@@ -344,6 +351,8 @@ function rebuildTensor(args: readonly PickleValue[], type: PickleValue | undefin
     dtype = named;
     elements = Math.floor(elements / elementBytes[dtype]);
   }
+  if (size.items.length > maxDims)
+    throw pickleFault(`${where}: tensor`, `${size.items.length} dimensions`, `at most ${maxDims}`);
   const shape = [...size.items];
   const strides = [...stride.items];
   if (!isCount(offset) || !shape.every(isCount) || !strides.every(isCount) || shape.length !== strides.length) {
@@ -352,7 +361,7 @@ function rebuildTensor(args: readonly PickleValue[], type: PickleValue | undefin
   const last = shape.includes(0) ? offset - 1 : shape.reduce((sum, dim, i) => sum + (dim - 1) * strides[i]!, offset);
   if (!Number.isSafeInteger(sizeOf(shape)) || last >= elements) {
     const got = `shape [${shape.join(', ')}], strides [${strides.join(', ')}] from element ${offset}`;
-    throw pickleFault(`${where}: tensor`, got, `elements within storage ${JSON.stringify(storage.key)} of ${elements}`);
+    throw pickleFault(`${where}: tensor`, got, `elements within storage ${brief(storage.key)} of ${elements}`);
   }
   return new TorchTensor(storage, dtype, offset, shape, strides);
 }

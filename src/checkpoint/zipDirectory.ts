@@ -1,3 +1,4 @@
+import { brief } from '../base/brief.ts';
 import { QkvError } from '../base/errors.ts';
 import type { Storage } from './storage.ts';
 import { decodeUtf8 } from './utf8.ts';
@@ -46,7 +47,7 @@ export async function openZip(storage: Storage, file: string): Promise<ReadonlyM
     const next = at + entryBytes + nameLength + extraLength + commentLength;
     if (next > directory.length) throw damagedZip(file, `entry ${i + 1} beyond the directory's end`, 'whole entries');
     const name = entryName(directory.subarray(at + entryBytes, at + entryBytes + nameLength), file);
-    const where = `${file}: entry ${JSON.stringify(name)}`;
+    const where = `${file}: entry ${brief(name)}`;
     const extra = new DataView(view.buffer, view.byteOffset + at + entryBytes + nameLength, extraLength);
     const [size, packed, offset] = zip64Values(
       extra,
@@ -81,11 +82,7 @@ export async function openZip(storage: Storage, file: string): Promise<ReadonlyM
   for (let i = 1; i < spans.length; i++) {
     const [before, span] = [spans[i - 1]!, spans[i]!];
     if (span.begin < before.end) {
-      throw damagedZip(
-        file,
-        `${JSON.stringify(span.name)} in the midst of ${JSON.stringify(before.name)}`,
-        'no overlap',
-      );
+      throw damagedZip(file, `${brief(span.name)} in the midst of ${brief(before.name)}`, 'no overlap');
     }
   }
   return entries;

@@ -1,3 +1,4 @@
+import { brief } from '../base/brief.ts';
 import { QkvError } from '../base/errors.ts';
 
 /** Where the weights may be, the preferred form first. */
@@ -68,7 +69,7 @@ function shardNames(where: string, index: string, json: unknown, names: readonly
   if (wrong.length === 0) return shards as string[];
   throw new QkvError('checkpoint', {
     where: `${where}: ${index}`,
-    got: wrong.map((name) => JSON.stringify(name)).join(', '),
+    got: wrong.map(brief).join(', '),
     expected: 'a weight_map with names of files of the repository',
   });
 }
@@ -79,7 +80,7 @@ function checkFileName(where: string, name: string): void {
   if (isSafe) return;
   throw new QkvError('checkpoint', {
     where,
-    got: `a file named ${JSON.stringify(name)}`,
+    got: `a file named ${brief(name)}`,
     expected: 'names that stay within the folder',
     hint: 'Nothing was fetched. Do not use this repository',
   });

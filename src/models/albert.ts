@@ -1,5 +1,5 @@
 import { parseActivation } from '../nn/feedForward.ts';
-import { ConfigReader } from './configReader.ts';
+import { ConfigReader, maxLayers } from './configReader.ts';
 import type { EncoderConfig } from './encoder.ts';
 import {
   type EncoderContext,
@@ -52,7 +52,7 @@ function readConfig(read: ConfigReader): EncoderConfig {
   const dropout = read.rate('hidden_dropout_prob', 0);
   const outer = read.layers('num_hidden_layers', 12);
   const groups = read.layers('num_hidden_groups', 1);
-  const inner = read.layers('inner_group_num', 1);
+  const inner = read.layers('inner_group_num', 1, Math.floor(maxLayers / outer));
   if (groups > outer) throw read.error('num_hidden_groups', `at most num_hidden_layers ${outer}`);
   return {
     vocabSize: read.int('vocab_size', { otherwise: 30000 }),

@@ -1,6 +1,8 @@
+import { brief } from '../base/brief.ts';
 import { QkvError } from '../base/errors.ts';
 
-const maxLayers = 4096;
+/** Far more than any model has. */
+export const maxLayers = 4096;
 
 /**
  * Reads a `config.json` field by field. A field of the wrong type, an impossible value and a value that would change the
@@ -14,7 +16,7 @@ export class ConfigReader {
     if (typeof json !== 'object' || json === null || Array.isArray(json)) {
       throw new QkvError('config', {
         where: file,
-        got: JSON.stringify(json)?.slice(0, 60) ?? 'nothing',
+        got: brief(json),
         expected: 'a JSON object',
       });
     }
@@ -27,25 +29,23 @@ export class ConfigReader {
     return this.#fields[name] !== undefined && this.#fields[name] !== null;
   }
 
-  /** A whole number from `min` on. */
-  int(name: string, options: { readonly min?: number; readonly otherwise?: number } = {}): number {
-    const { min = 1, otherwise } = options;
+  /** A whole number from `min` on, to `max` where that is given. */
+  int(
+    name: string,
+    options: { readonly min?: number; readonly max?: number; readonly otherwise?: number | undefined } = {},
+  ): number {
+    const { min = 1, max = Number.MAX_SAFE_INTEGER, otherwise } = options;
     return this.#read(
       name,
       otherwise,
-      `a whole number from ${min} on`,
-      (value) => Number.isSafeInteger(value) && (value as number) >= min,
+      `a whole number from ${min} ${options.max === undefined ? 'on' : `to ${max}`}`,
+      (value) => Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max,
     );
   }
 
-  /** A number of layers, which are built one by one: bounded, so that a damaged file cannot ask for billions. */
-  layers(name: string, otherwise?: number): number {
-    return this.#read(
-      name,
-      otherwise,
-      `a whole number from 1 to ${maxLayers}`,
-      (value) => Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= maxLayers,
-    );
+  /** A number of layers. Every one is traced, so it is bounded: a file of a few bytes could ask for any amount of work. */
+  layers(name: string, otherwise?: number, max: number = maxLayers): number {
+    return this.int(name, { max, otherwise });
   }
 
   /** A token id, or null. */
@@ -117,18 +117,17 @@ export class ConfigReader {
     return `${this.#file}: ${name}`;
   }
 
-  error(name: string, expected: string): QkvError {
-    const value = this.#fields[name];
+  error(name: string, expected: string, value: unknown = this.#fields[name]): QkvError {
     return new QkvError('config', {
       where: this.where(name),
-      got: value === undefined ? 'nothing' : JSON.stringify(value),
+      got: brief(value),
       expected,
     });
   }
 
   #read<T>(name: string, otherwise: T | undefined, expected: string, accepts: (value: unknown) => boolean): T {
     const value = this.has(name) ? this.#fields[name] : otherwise;
-    if (value === undefined || !accepts(value)) throw this.error(name, expected);
+    if (value === undefined || !accepts(value)) throw this.error(name, expected, value);
     return value as T;
   }
 }

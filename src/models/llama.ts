@@ -43,6 +43,9 @@ export interface LlamaConfig {
   readonly initStd: number;
 }
 
+/** Far beyond any model's; a head's frequencies are made while tracing, before the weights say what there is. */
+const maxHeadSize = 65536;
+
 /** ids int32 [B, T] → rows [B·T, D] after the last norm, and each layer's keys and values. */
 function forward(
   root: Scope,
@@ -128,7 +131,7 @@ export function parseLlama(json: unknown, file = 'config.json'): CausalModel {
   if (!read.has('head_dim') && width % heads !== 0) {
     throw read.error('num_attention_heads', `a divisor of hidden_size ${width}, where head_dim is not given`);
   }
-  const headSize = read.int('head_dim', { otherwise: width / heads });
+  const headSize = read.int('head_dim', { max: maxHeadSize, otherwise: width / heads });
   if (headSize % 2 !== 0) {
     throw read.error(
       read.has('head_dim') ? 'head_dim' : 'hidden_size',

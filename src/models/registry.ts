@@ -1,3 +1,4 @@
+import { brief } from '../base/brief.ts';
 import { QkvError } from '../base/errors.ts';
 import { parseAlbert } from './albert.ts';
 import { parseBart } from './bart.ts';
@@ -52,7 +53,7 @@ export function parseModel(json: unknown, file = 'config.json', stored?: Readonl
   if (!isKnownFamily(modelType)) {
     throw new QkvError('config', {
       where: `${file}: model_type`,
-      got: JSON.stringify(modelType) ?? 'nothing',
+      got: brief(modelType),
       expected: `one of ${[...Object.keys(families), ...Object.keys(encoders)].join(', ')}`,
     });
   }

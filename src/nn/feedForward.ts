@@ -1,3 +1,4 @@
+import { brief } from '../base/brief.ts';
 import { QkvError } from '../base/errors.ts';
 import type { Value } from '../graph/value.ts';
 import { gelu, relu, silu } from '../ops/activation.ts';
@@ -38,7 +39,7 @@ export function parseActivation(where: string, name: unknown): ActivationName {
   if (typeof name === 'string' && Object.hasOwn(activations, name)) return name as ActivationName;
   throw new QkvError('config', {
     where,
-    got: JSON.stringify(name),
+    got: brief(name),
     expected: `one of ${Object.keys(activations).join(', ')}`,
   });
 }

@@ -4,8 +4,8 @@ import { float32, type HostTensor } from '../base/tensor.ts';
 /** Where the sines and cosines of a position stand: in turn, as in the paper, or all sines first, as in Marian. */
 export type SinusoidLayout = 'interleaved' | 'split';
 
-/** They are computed whatever the checkpoint holds: a damaged config must not ask for any amount of memory. */
-const maxElements = 2 ** 28;
+/** 64 MiB, 16,384 positions of width 1024. They are in no checkpoint, so that a config alone could ask for any amount. */
+const maxValues = 1 << 24;
 
 /**
  * PE(pos, 2i) = sin(pos / 10000^(2i/width)), PE(pos, 2i+1) = cos(the same): [count, width]
@@ -15,9 +15,12 @@ export function sinusoidalPositions(count: number, width: number, layout: Sinuso
   if (width % 2 !== 0) {
     throw new QkvError('config', { where: 'sinusoidal positions', got: `width ${width}`, expected: 'an even width' });
   }
-  if (count * width > maxElements) {
-    const got = `${count} positions of width ${width}`;
-    throw new QkvError('config', { where: 'sinusoidal positions', got, expected: `at most ${maxElements} numbers` });
+  if (count * width > maxValues) {
+    throw new QkvError('config', {
+      where: 'sinusoidal positions',
+      got: `${count} of width ${width}`,
+      expected: `at most ${maxValues} values`,
+    });
   }
   const data = new Float32Array(count * width);
   const half = width / 2;

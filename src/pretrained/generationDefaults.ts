@@ -1,3 +1,4 @@
+import { brief } from '../base/brief.ts';
 import { QkvError } from '../base/errors.ts';
 import type { JsonObject } from '../checkpoint/checkpoint.ts';
 import type { GenerateOptions } from '../generate/options.ts';
@@ -77,7 +78,7 @@ export function generationDefaults(model: Model, generationConfig?: JsonObject):
     } else if (!neutral.has(key) && value !== null && value !== false && value !== switchedOff[key]) {
       throw new QkvError('config', {
         where: `generation_config.json: ${key}`,
-        got: JSON.stringify(value),
+        got: brief(value),
         expected: `only ${[...Object.keys(plain), 'eos_token_id', 'max_length', 'min_length'].join(', ')}`,
         hint: 'Remove the key to generate without it',
       });
@@ -97,7 +98,7 @@ function endTokens(key: string, value: unknown): number | readonly number[] | nu
   if (Array.isArray(value) && value.every(Number.isInteger)) return value;
   throw new QkvError('config', {
     where: `generation_config.json: ${key}`,
-    got: JSON.stringify(value),
+    got: brief(value),
     expected: 'a token id, or a list of them',
   });
 }

@@ -1,3 +1,4 @@
+import { brief } from '../base/brief.ts';
 import { QkvError } from '../base/errors.ts';
 import { float32, type HostTensor } from '../base/tensor.ts';
 import { type JsonObject, openWeights, readJson, readJsonValue } from '../checkpoint/checkpoint.ts';
@@ -65,7 +66,7 @@ export async function openSentenceEncoder(
   if (!names.includes('modules.json')) return undefined;
   const [first, second, ...others] = await readModules(storage);
   if (first?.kind !== 'Transformer' || first.path !== '') {
-    throw wrong('modules.json', first && `${first.kind} in ${JSON.stringify(first.path)}`, 'first a Transformer in ""');
+    throw wrong('modules.json', first && `${first.kind} in ${brief(first.path)}`, 'first a Transformer in ""');
   }
   if (second?.kind !== 'Pooling') throw wrong('modules.json', second?.kind, 'a Pooling after the Transformer');
   const optional = async (name: string): Promise<JsonObject> => (names.includes(name) ? readJson(storage, name) : {});
@@ -192,5 +193,5 @@ function onSentences(config: JsonObject, path: string): void {
 }
 
 function wrong(where: string, got: unknown, expected: string): QkvError {
-  return new QkvError('config', { where, got: JSON.stringify(got) ?? 'nothing', expected });
+  return new QkvError('config', { where, got: brief(got), expected });
 }

@@ -1,3 +1,4 @@
+import { brief } from '../base/brief.ts';
 import { QkvError } from '../base/errors.ts';
 import type { JsonObject } from '../checkpoint/checkpoint.ts';
 import type { Storage } from '../checkpoint/storage.ts';
@@ -85,7 +86,7 @@ const families: Readonly<Record<string, Family>> = {
     if (typeof extra !== 'number' || !Number.isSafeInteger(extra) || extra < 0 || extra > 10_000) {
       throw new QkvError('tokenizer', {
         where: 'tokenizer_config.json: extra_ids',
-        got: JSON.stringify(extra),
+        got: brief(extra),
         expected: 'an integer from 0 to 10000',
       });
     }
@@ -104,13 +105,14 @@ const families: Readonly<Record<string, Family>> = {
 };
 
 function familyOf(modelConfig: JsonObject, config: JsonObject): Family {
-  const type = modelConfig['model_type'] ?? String(config['tokenizer_class'] ?? '').match(/^(\w+?)Tokenizer/)?.[1];
-  const name = String(type ?? '').toLowerCase();
-  const family = { ...families, mt5: families['t5']! }[name];
-  if (family) return family;
+  const className = config['tokenizer_class'];
+  const ofClass = typeof className === 'string' ? /^(\w+?)Tokenizer/.exec(className)?.[1]?.toLowerCase() : undefined;
+  const type = modelConfig['model_type'] ?? ofClass;
+  const name = type === 'mt5' ? 't5' : type;
+  if (typeof name === 'string' && Object.hasOwn(families, name)) return families[name]!;
   throw new QkvError('tokenizer', {
     where: 'SentencePiece model',
-    got: `the family ${JSON.stringify(name)}`,
+    got: `the family ${brief(type)}`,
     expected: `${Object.keys(families).join(', ')}: what stands around a text is known of these alone`,
     hint: 'Save the tokenizer as tokenizer.json beside the model',
   });
@@ -159,7 +161,7 @@ async function readObject(storage: Storage, name: string): Promise<JsonObject> {
   const where = `${storage.location}/${name}`;
   throw new QkvError('tokenizer', {
     where,
-    got: JSON.stringify(value)?.slice(0, 100) ?? '',
+    got: brief(value),
     expected: 'a JSON object',
   });
 }

@@ -1,4 +1,5 @@
-import { parseDocument } from 'yaml';
+import { brief, cut } from '../base/brief.ts';
+import { readYaml } from './readYaml.ts';
 import type { KeyPath, RecipeProblem } from './recipeError.ts';
 
 /** `train.steps=100` taken apart. */
@@ -22,11 +23,11 @@ export function parseOverride(text: string, problems: RecipeProblem[]): Override
   if (equals < 0) return fail('no =', 'key=value, e.g. train.steps=100');
   const keys = text.slice(0, equals).split('.');
   if (keys.some((key) => key.trim() === '')) return fail('an empty key', 'key=value, e.g. train.steps=100');
-  const document = parseDocument(text.slice(equals + 1));
-  const fault = document.errors[0] ?? document.warnings[0];
+  const { data, faults } = readYaml(text.slice(equals + 1));
+  const [fault] = faults;
   if (fault !== undefined) return fail(fault.message.split('\n')[0]!.replace(/ at line .*/, ''), 'a YAML value');
   const path = keys.map((key) => (/^\d+$/.test(key) ? Number(key) : key.trim()));
-  return { text, path, value: document.toJS() as unknown };
+  return { text, path, value: data };
 }
 
 /** Puts the value at its place in `root`, making the maps on the way that are not there. */
@@ -62,7 +63,9 @@ function isMap(node: unknown): boolean {
 /** A value as an error shows it. */
 export function show(value: unknown): string {
   if (value === undefined) return 'nothing';
-  if (Array.isArray(value)) return value.length <= 4 ? `[${value.map(show).join(', ')}]` : `a list of ${value.length}`;
+  if (Array.isArray(value)) {
+    return value.length <= 4 ? cut(`[${value.map(show).join(', ')}]`) : `a list of ${value.length}`;
+  }
   if (typeof value === 'object' && value !== null) return 'a map';
-  return typeof value === 'number' ? String(value) : JSON.stringify(value);
+  return typeof value === 'number' ? String(value) : brief(value);
 }

@@ -1,7 +1,9 @@
-import { LineCounter, parseDocument } from 'yaml';
+import { LineCounter } from 'yaml';
 import type { z } from 'zod';
+import { cut } from '../base/brief.ts';
 import { nearest } from './nearest.ts';
 import { applyOverride, type Override, parseOverride, show } from './overrides.ts';
+import { readYaml } from './readYaml.ts';
 import type { Recipe } from './recipe.ts';
 import { type KeyPath, RecipeError, type RecipeProblem } from './recipeError.ts';
 import { type JsonSchema, recipeJsonSchema, recipeSchema } from './recipeSchema.ts';
@@ -42,12 +44,12 @@ const NAMES_ELSEWHERE: Readonly<Record<string, string>> = {
  */
 export function parseRecipe(yamlText: string, fileName: string, overrides: readonly string[] = []): Recipe {
   const lines = new LineCounter();
-  const document = parseDocument(yamlText, { lineCounter: lines, prettyErrors: false });
   const problems: RecipeProblem[] = [];
-  for (const { pos, message } of [...document.errors, ...document.warnings]) {
-    const { line, col } = lines.linePos(pos[0]);
+  const { document, data, faults } = readYaml(yamlText, { lineCounter: lines, prettyErrors: false });
+  for (const { at, message } of faults) {
+    const { line, col } = lines.linePos(at);
     problems.push({
-      where: `${fileName}:${line}:${col}`,
+      where: `${fileName}:${line || 1}:${col || 1}`,
       path: [],
       got: message,
       expected: 'valid YAML',
@@ -55,9 +57,8 @@ export function parseRecipe(yamlText: string, fileName: string, overrides: reado
     });
   }
   const parsed = overrides.flatMap((text) => parseOverride(text, problems) ?? []);
-  if (problems.length > 0) throw new RecipeError(fileName, problems);
+  if (problems.length > 0 || !document) throw new RecipeError(fileName, problems);
 
-  const data: unknown = document.toJS();
   if (typeof data !== 'object' || data === null || Array.isArray(data)) {
     const got = data === null ? 'an empty file' : show(data);
     const expected = `a map of ${keysOf(recipeJsonSchema()).join(', ')}`;
@@ -124,7 +125,7 @@ class IssueReader {
     return {
       where: this.#where(path, true),
       path,
-      got: `the unknown key ${key}`,
+      got: `the unknown key ${cut(key)}`,
       expected: known.join(', '),
       hint: belongs ?? (meant === undefined ? undefined : `Did you mean ${meant}?`),
     };

@@ -1,3 +1,4 @@
+import { cut } from '../base/brief.ts';
 import { QkvError } from '../base/errors.ts';
 
 export type KeyPath = readonly (string | number)[];
@@ -38,5 +39,5 @@ function sentence(problem: RecipeProblem): string {
 
 /** `data.train[0]` */
 export function formatPath(path: KeyPath): string {
-  return path.map((key, i) => (typeof key === 'number' ? `[${key}]` : i === 0 ? key : `.${key}`)).join('');
+  return path.map((key, i) => (typeof key === 'number' ? `[${key}]` : i === 0 ? cut(key) : `.${cut(key)}`)).join('');
 }

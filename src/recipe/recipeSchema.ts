@@ -549,8 +549,10 @@ export function recipeInput(recipe: Recipe): unknown {
 
 /** JSON Schema (draft 2020-12) of a recipe file, for editors and for the texts of errors. */
 export function recipeJsonSchema(): JsonSchema {
-  return { ...(z.toJSONSchema(schema, { io: 'input' }) as JsonSchema), title: 'qkv training recipe' };
+  made ??= { ...(z.toJSONSchema(schema, { io: 'input' }) as JsonSchema), title: 'qkv training recipe' };
+  return made;
 }
+let made: JsonSchema | undefined;
 
 /** The part of JSON Schema that a recipe's schema is made of. */
 export interface JsonSchema {

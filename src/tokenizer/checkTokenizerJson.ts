@@ -1,3 +1,4 @@
+import { brief } from '../base/brief.ts';
 import { QkvError } from '../base/errors.ts';
 import type { AddedTokenJson } from './tokenizerJson.ts';
 
@@ -38,7 +39,7 @@ export function checkTokenizerJson(value: unknown, config: Json): CheckedTokeniz
     checked['merges'] = readMerges(model['merges'], model['vocab'] as Json);
   }
   const part = (name: string): Json | null => {
-    checkPatterns(json[name], name);
+    checkParts(json[name], name);
     return json[name] == null ? null : asObject(json[name], name);
   };
   return {
@@ -54,26 +55,26 @@ export function checkTokenizerJson(value: unknown, config: Json): CheckedTokeniz
 
 function refuse(where: string, got: unknown, expected: string): never {
   const file = where === '' ? 'tokenizer.json' : `tokenizer.json: ${where}`;
-  throw new QkvError('tokenizer', { where: file, got: textOf(got), expected });
-}
-
-function textOf(value: unknown): string {
-  return (JSON.stringify(value) ?? String(value)).slice(0, 100);
+  throw new QkvError('tokenizer', { where: file, got: brief(got), expected });
 }
 
 function asObject(value: unknown, where: string): Json {
   return isObject(value) ? value : refuse(where, value, 'an object');
 }
 
-/** The library passes over patterns of another form. */
-function checkPatterns(value: unknown, where: string): void {
+/** What the library takes as it is: patterns of another form, which it passes over, and words for spaces, which Python refuses. */
+function checkParts(value: unknown, where: string): void {
   if (typeof value !== 'object' || value === null) return;
   if (isObject(value) && (value['type'] === 'Split' || value['type'] === 'Replace')) {
     const pattern = value['pattern'];
     const text = isObject(pattern) ? (pattern['String'] ?? pattern['Regex']) : undefined;
     if (typeof text !== 'string') refuse(`${where}.pattern`, pattern, 'an object with String or Regex');
   }
-  for (const [key, inner] of Object.entries(value)) checkPatterns(inner, `${where}.${key}`);
+  const replacement = isObject(value) && value['type'] === 'Metaspace' ? value['replacement'] : undefined;
+  if (replacement !== undefined && !(typeof replacement === 'string' && /^.$/su.test(replacement))) {
+    refuse(`${where}.replacement`, replacement, 'one character');
+  }
+  for (const [key, inner] of Object.entries(value)) checkParts(inner, `${where}.${key}`);
 }
 
 function isId(value: unknown): value is number {
@@ -82,7 +83,7 @@ function isId(value: unknown): value is number {
 
 function checkIds(vocab: Json): void {
   for (const [token, id] of Object.entries(vocab)) {
-    if (!isId(id)) refuse(`model.vocab: ${textOf(token)}`, id, `an id below ${maxId}`);
+    if (!isId(id)) refuse(`model.vocab: ${brief(token)}`, id, `an id below ${maxId}`);
   }
 }
 
@@ -137,7 +138,7 @@ function readAddedTokens(json: Json, config: Json, model: Json): AddedTokenJson[
     const content = isObject(token) ? token['content'] : undefined;
     if (typeof content !== 'string' || content === '' || !isId(Number(id))) {
       const where = `tokenizer_config.json: added_tokens_decoder[${id}]`;
-      throw new QkvError('tokenizer', { where, got: textOf(token), expected: 'an id and an object with content' });
+      throw new QkvError('tokenizer', { where, got: brief(token), expected: 'an id and an object with content' });
     }
     if (!known.has(content) && !has(content)) tokens.push({ ...(token as unknown as AddedTokenJson), id: Number(id) });
   }

@@ -1,3 +1,4 @@
+import { brief } from '../base/brief.ts';
 import { QkvError } from '../base/errors.ts';
 import { llama3PatternSource } from './preTokenPatterns.ts';
 import { sentencePieceJson } from './sentencePieceJson.ts';
@@ -47,7 +48,7 @@ export function ggmlJson(source: GgmlTokenizer): { readonly json: Json; readonly
     return token;
   };
   const isLlama = model === 'llama';
-  if (!isLlama && model !== 'gpt2') throw fault('model', JSON.stringify(model), 'llama or gpt2');
+  if (!isLlama && model !== 'gpt2') throw fault('model', brief(model), 'llama or gpt2');
   const bos = role('bos', source.bosId ?? (isLlama ? 1 : undefined));
   const eos = role('eos', source.eosId ?? (isLlama ? 2 : undefined));
   role('unk', source.unkId ?? (isLlama ? 0 : undefined));
@@ -86,9 +87,9 @@ function byMerges(source: GgmlTokenizer, before: string[], after: string[]): Jso
   if (merges === undefined) throw fault('merges', 'none', 'those of a gpt2 vocabulary');
   const vocab = Object.fromEntries(tokens.map((token, id) => [token, id]));
   const isTwice = tokens.find((token, id) => vocab[token] !== id);
-  if (isTwice !== undefined) throw fault('tokens', `${JSON.stringify(isTwice)} twice`, 'every token once');
+  if (isTwice !== undefined) throw fault('tokens', `${brief(isTwice)} twice`, 'every token once');
   const cut = Object.hasOwn(preTokenizers, pre) ? preTokenizers[pre] : undefined;
-  if (!cut) throw fault('pre', JSON.stringify(pre), Object.keys(preTokenizers).join(', '));
+  if (!cut) throw fault('pre', brief(pre), Object.keys(preTokenizers).join(', '));
   const special = typesOf(source).flatMap((type, id) =>
     type === 'control' || type === 'userDefined' ? [addedToken(tokens[id]!, id, type === 'control')] : [],
   );

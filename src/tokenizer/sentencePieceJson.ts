@@ -1,3 +1,4 @@
+import { brief } from '../base/brief.ts';
 import { QkvError } from '../base/errors.ts';
 import { isObject } from './checkTokenizerJson.ts';
 import { metaspace } from './preTokenPatterns.ts';
@@ -32,7 +33,7 @@ export function sentencePieceJson(model: SentencePieceModel, options: SentencePi
   const { before = [], after = [], normalizers = [], avoid = () => false, extraTokens = [], lstripped } = options;
   const ids = new Map<string, number>();
   for (const [id, { text }] of model.pieces.entries()) {
-    if (ids.has(text)) throw fault(`the piece ${JSON.stringify(text)} twice`, 'every piece once');
+    if (ids.has(text)) throw fault(`the piece ${brief(text)} twice`, 'every piece once');
     ids.set(text, id);
   }
   for (const token of extraTokens) ids.set(token, ids.size);
@@ -108,10 +109,13 @@ function spaceNormalizers(model: SentencePieceModel): Json[] {
  * tokens that the model lacks are those of the other language: decoded, never encoded.
  */
 export function withVocabulary(model: SentencePieceModel, vocab: unknown): SentencePieceModel {
-  const entries = isObject(vocab) ? Object.entries(vocab).sort(([, a], [, b]) => Number(a) - Number(b)) : [];
-  if (entries.length === 0 || !entries.every(([, id], i) => id === i)) {
+  const order = (id: unknown): number => (typeof id === 'number' ? id : -1);
+  const entries = isObject(vocab) ? Object.entries(vocab).sort(([, a], [, b]) => order(a) - order(b)) : [];
+  const wrong = entries.find(([, id], i) => id !== i);
+  if (entries.length === 0 || wrong) {
+    const got = wrong ? `${brief(wrong[1])} for ${brief(wrong[0])}` : brief(vocab);
     const expected = 'an object of tokens and their ids, from 0 without a gap';
-    throw new QkvError('tokenizer', { where: 'vocab.json', expected });
+    throw new QkvError('tokenizer', { where: 'vocab.json', got, expected });
   }
   const pieces = new Map(model.pieces.map((piece) => [piece.text, piece]));
   const unused = (text: string) =>
@@ -124,7 +128,7 @@ const languageCode = /^>>.+<<$/;
 
 function idOf(ids: ReadonlyMap<string, number>, token: string): number {
   const id = ids.get(token);
-  if (id === undefined) throw fault(`no piece ${JSON.stringify(token)}`, 'it, to be put around a text');
+  if (id === undefined) throw fault(`no piece ${brief(token)}`, 'it, to be put around a text');
   return id;
 }
 

@@ -1,3 +1,4 @@
+import { brief } from '../base/brief.ts';
 import { QkvError } from '../base/errors.ts';
 import { amendLibrary } from './amendLibrary.ts';
 import { type CheckedTokenizerJson, checkTokenizerJson, isObject } from './checkTokenizerJson.ts';
@@ -50,7 +51,7 @@ export function loadTokenizer(json: unknown, config: unknown = {}): Tokenizer {
   if (!isObject(config)) {
     throw new QkvError('tokenizer', { where: 'tokenizer_config.json', got: typeof config, expected: 'an object' });
   }
-  const checked = checkTokenizerJson(json, config);
+  const checked = inLibrary(() => checkTokenizerJson(json, config)); // of any depth
   const { model, added_tokens: addedTokens } = checked;
   const library = openLibrary(checked, config);
 
@@ -70,11 +71,11 @@ export function loadTokenizer(json: unknown, config: unknown = {}): Tokenizer {
         throw new QkvError('tokenizer', { where: 'decode', got: `id ${id}`, expected: `an id below ${vocab.length}` });
       }
     }
-    return kept.length === 0 ? '' : library.decode(kept);
+    return kept.length === 0 ? '' : inLibrary(() => library.decode(kept));
   };
   return {
-    encode: (text, options) => encode(library, text, options ?? {}),
-    encodeWithOffsets: (text, options) => encodeWithOffsets(library, text, options ?? {}),
+    encode: (text, options) => inLibrary(() => encode(library, text, options ?? {})),
+    encodeWithOffsets: (text, options) => inLibrary(() => encodeWithOffsets(library, text, options ?? {})),
     decode,
     createStreamDecoder: (options) => new StreamDecoder((ids) => decode(ids, options)),
     vocabSize: vocab.length,
@@ -85,8 +86,19 @@ export function loadTokenizer(json: unknown, config: unknown = {}): Tokenizer {
   };
 }
 
-function openLibrary(json: CheckedTokenizerJson, config: Json): LibraryTokenizer {
+/** What the library throws of its own is about settings that it takes as they are, and fails on: some in use alone. */
+function inLibrary<T>(act: () => T): T {
   try {
+    return act();
+  } catch (cause) {
+    if (cause instanceof QkvError) throw cause;
+    const got = cause instanceof Error ? cause.message : String(cause);
+    throw new QkvError('tokenizer', { where: 'tokenizer.json', got, expected: 'a supported tokenizer', cause });
+  }
+}
+
+function openLibrary(json: CheckedTokenizerJson, config: Json): LibraryTokenizer {
+  return inLibrary(() => {
     // Of the second argument only what tokenizer.json cannot say; the rest would change the result against Python's.
     const library = new hf.Tokenizer(json, {
       unk_token: json.model['unk_token'],
@@ -96,11 +108,7 @@ function openLibrary(json: CheckedTokenizerJson, config: Json): LibraryTokenizer
     amendLibrary(library, json);
     tryOut(library);
     return library;
-  } catch (cause) {
-    if (cause instanceof QkvError) throw cause;
-    const got = cause instanceof Error ? cause.message : String(cause);
-    throw new QkvError('tokenizer', { where: 'tokenizer.json', got, expected: 'a supported tokenizer', cause });
-  }
+  });
 }
 
 /** Uses every part once: the library looks at most of its settings only then, and takes an unknown token for the unknown. */
@@ -140,7 +148,7 @@ function findSpecialIds(config: Json, model: Json, tokenToId: (token: string) =>
     if (id === undefined && ['cls', 'sep', 'mask'].includes(role)) continue; // named by habit where the vocabulary has none
     if (id === undefined) {
       const where = `tokenizer_config.json: ${role}_token`;
-      throw new QkvError('tokenizer', { where, got: JSON.stringify(token), expected: 'a token of the vocabulary' });
+      throw new QkvError('tokenizer', { where, got: brief(token), expected: 'a token of the vocabulary' });
     }
     ids[role] = id;
   }

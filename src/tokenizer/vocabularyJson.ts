@@ -1,3 +1,4 @@
+import { brief } from '../base/brief.ts';
 import { QkvError } from '../base/errors.ts';
 import type { AddedTokenJson } from './tokenizerJson.ts';
 
@@ -87,11 +88,11 @@ export function wordPieceJson(vocabText: string, config: Json = {}): Json {
  * `</s>` is RoBERTa's or BART's and puts them around a text; one with `<|endoftext|>` is GPT-2's and adds nothing.
  */
 export function byteLevelBpeJson(vocabJson: unknown, mergesText: string, config: Json = {}): Json {
-  if (
-    !isObject(vocabJson) ||
-    !Object.values(vocabJson).every((id) => Number.isSafeInteger(id) && (id as number) >= 0)
-  ) {
-    throw new QkvError('tokenizer', { where: 'vocab.json', expected: 'an object of tokens and their ids' });
+  const ids = isObject(vocabJson) ? Object.values(vocabJson) : [vocabJson];
+  const wrong = ids.find((id) => !Number.isSafeInteger(id) || (id as number) < 0);
+  if (!isObject(vocabJson) || wrong !== undefined) {
+    const expected = 'an object of tokens and their ids';
+    throw new QkvError('tokenizer', { where: 'vocab.json', got: brief(wrong), expected });
   }
   const vocab = vocabJson as Readonly<Record<string, number>>;
   const lines = mergesText.split(/\r?\n/).filter((line, i) => line !== '' && !(i === 0 && line.startsWith('#version')));
@@ -147,7 +148,7 @@ export function byteLevelModel(
   const merges = mergeLines.map((line, i) => {
     const pair = line.split(' ');
     if (pair.length !== 2 || !has(pair[0]) || !has(pair[1]) || !has(pair.join(''))) {
-      const got = JSON.stringify(line.slice(0, 100));
+      const got = brief(line);
       const expected = 'two tokens of the vocabulary that make a third';
       throw new QkvError('tokenizer', { where: `${where}: merge ${i + 1}`, got, expected });
     }
@@ -177,7 +178,7 @@ export function roleToken(config: Json, name: string): string | undefined {
 }
 
 function badConfig(name: string, got: unknown, expected: string): QkvError {
-  return new QkvError('tokenizer', { where: `tokenizer_config.json: ${name}`, got: JSON.stringify(got), expected });
+  return new QkvError('tokenizer', { where: `tokenizer_config.json: ${name}`, got: brief(got), expected });
 }
 
 function isObject(value: unknown): value is Json {

@@ -50,7 +50,7 @@ describe('opening', () => {
       { [shard]: null },
       `got "${shard}", expected the name of a .safetensors file in the folder`,
     ],
-    ['a key that no shard has', { [indexFile]: index({ ...map, extra: shard }) }, `got extra is not in ${shard}`],
+    ['a key that no shard has', { [indexFile]: index({ ...map, extra: shard }) }, `got "extra" is not in ${shard}`],
     [
       'a key that the index lacks',
       { [indexFile]: index(without('transformer.wte.weight')) },

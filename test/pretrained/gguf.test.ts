@@ -4,15 +4,11 @@ import { QkvError } from '../../src/base/errors.ts';
 import { type HostTensor, int32 } from '../../src/base/tensor.ts';
 import { openGguf } from '../../src/checkpoint/gguf.ts';
 import { llamaFromGguf } from '../../src/models/llamaGguf.ts';
-import { parseModel } from '../../src/models/registry.ts';
 import { Trace } from '../../src/nn/scope.ts';
 import { input } from '../../src/ops/leaf.ts';
-import { openGgufModel } from '../../src/pretrained/openGgufModel.ts';
 import { openModel } from '../../src/pretrained/openModel.node.ts';
 import { loadPretrained } from '../../src/pretrained/pretrained.ts';
 import { createNodeRuntime } from '../../src/runtime/node/node.ts';
-import { randomSource } from '../checkpoint/fuzzSafetensors.ts';
-import { mutate } from '../checkpoint/fuzzTensors.ts';
 import { gguf } from '../checkpoint/ggufFile.ts';
 import { memoryStorage } from '../checkpoint/memoryStorage.ts';
 
@@ -74,25 +70,6 @@ describe('a Llama in a GGUF file', () => {
     expect(opened.tokenizer!.decode(opened.tokenizer!.encode('the tän').ids, { skipSpecialTokens: true })).toBe(
       'the tän',
     );
-  });
-
-  it('is refused or opened when damaged, 500 times', async () => {
-    const random = randomSource(9);
-    const found = { refused: 0, opened: 0 };
-    for (let round = 0; round < 500; round++) {
-      const header = mutate(bytes.slice(0, 8000), random);
-      const damaged = new Uint8Array([...header, ...bytes.subarray(8000)]);
-      try {
-        const { checkpoint } = await openGgufModel(memoryStorage({ f: damaged }), 'f');
-        parseModel(checkpoint.config);
-        found.opened++;
-      } catch (error) {
-        if (!(error instanceof QkvError)) throw error;
-        found.refused++;
-      }
-    }
-    expect(found.refused).toBeGreaterThan(100);
-    expect(found.opened).toBeGreaterThan(20);
   });
 
   it('is not looked for in a folder with two of them, or beside a config', async () => {
@@ -176,11 +153,7 @@ describe('metadata', () => {
     ['a key that is not known', { 'llama.attention.sliding_window': 9 }, 'llama.attention.sliding_window: got 9'],
     ['millions of layers', { 'llama.block_count': 4e6 }, 'got 4000000, expected a whole number from 1 to 4096'],
     ['a count of the wrong type', { 'llama.block_count': 'two' }, 'llama.block_count: got "two"'],
-    [
-      'a width that heads do not divide',
-      { 'llama.attention.head_count': 3 },
-      'llama.rope.dimension_count: got nothing',
-    ],
+    ['a width that heads do not divide', { 'llama.attention.head_count': 3 }, 'llama.rope.dimension_count: got 85.3'],
   ])('refuses %s', async (_, more, message) => {
     const refused = expect(configOf(more)).rejects;
     await refused.toThrow(message);

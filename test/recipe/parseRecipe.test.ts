@@ -220,6 +220,20 @@ describe('one mistake', () => {
     expect(errorOf(text).message).toContain(message);
     expect(errorOf(text).problems).toHaveLength(1);
   });
+
+  it.each([
+    ['an alias of nothing', 'name: *x', 'Unresolved alias'],
+    ['an alias within itself', 'data: &x { train: *x }', 'an alias within what it stands for'],
+    [
+      'aliases that multiply',
+      `a: &a [x, x]\n${[...'bcdefghij'].map((k, i) => `${k}: &${k} [${`*${'abcdefghi'[i]},`.repeat(9)}]`).join('\n')}`,
+      'Excessive alias count',
+    ],
+    ['lists without end', '['.repeat(20_000), 'expected valid YAML'],
+  ])('refuses %s', (_, text, message) => {
+    expect(errorOf(text).message).toContain(message);
+    expect(errorOf(translation, ['name=*x']).message).toContain('--set name=*x: got Unresolved alias');
+  });
 });
 
 describe('several mistakes', () => {
