@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util';
 import { createNodeRuntime } from '../src/runtime/node/node.ts';
+import type { Runtime } from '../src/runtime/runtime.ts';
 import { benchFirstStep } from './firstStep.ts';
+import { benchBeamSearch, benchDecoding } from './generation.ts';
 import { benchInstall } from './install.ts';
 import { machine, peakRssMib, rssMib, statistics, timed } from './measure.ts';
 import { prepare, workloads } from './training.ts';
@@ -9,16 +11,20 @@ import { prepare, workloads } from './training.ts';
  * npm run bench -- T1 [T2 …]       one JSON line on stdout for each
  *   --lanes N                      engine threads side by side, instead of the workload's own number
  *   --profile PREFIX               ONNX Runtime writes the time of every kernel into files of this prefix
+ * npm run bench -- I2 --model FOLDER   SmolLM2-135M in float32: prefill of 64 tokens, 128 greedy ones
+ * npm run bench -- I3              beam search: 64 sentences of 24 tokens, 4 beams, 32 new tokens
  * npm run bench -- memory          growth of memory over 5,000 steps of T1
  * npm run bench -- first-step      from the start of `qkv train shakespeare` to its first step
  * npm run bench -- install         what npm ci takes and weighs
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { lanes: { type: 'string' }, profile: { type: 'string' } },
+  options: { lanes: { type: 'string' }, profile: { type: 'string' }, model: { type: 'string' } },
 });
 
 const others: Readonly<Record<string, () => Promise<object>>> = {
+  I2: () => onRuntime((runtime) => benchDecoding(runtime, modelFolder())),
+  I3: () => onRuntime(benchBeamSearch),
   memory: benchMemory,
   'first-step': benchFirstStep,
   install: benchInstall,
@@ -44,6 +50,18 @@ async function benchTraining(name: string): Promise<object> {
     lanes,
     last_loss: loss,
   };
+}
+
+/** A measurement on the runtime as users make it. */
+async function onRuntime(work: (runtime: Runtime) => Promise<object>): Promise<object> {
+  await using runtime = await createNodeRuntime({ ...(values.profile && { profile: values.profile }) });
+  return await work(runtime);
+}
+
+function modelFolder(): string {
+  if (values.model !== undefined) return values.model;
+  console.error('bench: I2 needs --model FOLDER, with SmolLM2-135M in the Hugging Face layout');
+  process.exit(2);
 }
 
 async function benchMemory(): Promise<object> {
