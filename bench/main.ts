@@ -1,8 +1,10 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { createNodeRuntime } from '../src/runtime/node/node.ts';
+import type { Runtime } from '../src/runtime/runtime.ts';
 import { benchEmbedding } from './embedding.ts';
 import { benchFirstStep } from './firstStep.ts';
+import { benchBeamSearch, benchDecoding } from './generation.ts';
 import { benchInstall } from './install.ts';
 import { benchLoad } from './load.ts';
 import { machine, peakRssMib, rssMib, statistics, timed } from './measure.ts';
@@ -14,6 +16,8 @@ import { prepare, workloads } from './training.ts';
  *   --profile PREFIX               ONNX Runtime writes the time of every kernel into files of this prefix
  * npm run bench -- I1 --model FOLDER --data FILE   sentence embeddings of all-MiniLM-L6-v2 over SST-2's dev.tsv
  *   --threads N                    of each lane; --repetitions N (5)
+ * npm run bench -- I2 --model FOLDER   SmolLM2-135M in float32: prefill of 64 tokens, 128 greedy ones
+ * npm run bench -- I3              beam search: 64 sentences of 24 tokens, 4 beams, 32 new tokens
  * npm run bench -- memory          growth of memory over 5,000 steps of T1
  * npm run bench -- first-step      from the start of `qkv train shakespeare` to its first step
  * npm run bench -- load            growth of memory while a model is loaded
@@ -34,6 +38,8 @@ const { values, positionals } = parseArgs({
 
 const others: Readonly<Record<string, () => Promise<object>>> = {
   I1: benchSentences,
+  I2: () => onRuntime((runtime) => benchDecoding(runtime, modelFolder())),
+  I3: () => onRuntime(benchBeamSearch),
   memory: benchMemory,
   'first-step': benchFirstStep,
   load: () => benchLoad(values.model),
@@ -69,6 +75,18 @@ async function benchSentences(): Promise<object> {
   const threads = Number(values.threads ?? Math.max(1, Math.floor(availableParallelism() / lanes)));
   await using runtime = await createNodeRuntime({ lanes, threads, ...(values.profile && { profile: values.profile }) });
   return { ...(await benchEmbedding(runtime, { model, data, repetitions: Number(values.repetitions) })), threads };
+}
+
+/** A measurement on the runtime as users make it. */
+async function onRuntime(work: (runtime: Runtime) => Promise<object>): Promise<object> {
+  await using runtime = await createNodeRuntime({ ...(values.profile && { profile: values.profile }) });
+  return await work(runtime);
+}
+
+function modelFolder(): string {
+  if (values.model !== undefined) return values.model;
+  console.error('bench: I2 needs --model FOLDER, with SmolLM2-135M in the Hugging Face layout');
+  process.exit(2);
 }
 
 async function benchMemory(): Promise<object> {

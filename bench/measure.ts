@@ -27,6 +27,24 @@ export async function timed(repetitions: number, warmup: number, work: () => Pro
   return seconds;
 }
 
+export interface Times {
+  readonly wall: number;
+  /** Of all threads of this process together: the better measure on a machine that others use too. */
+  readonly cpu: number;
+}
+
+/** Like `timed`, with processor time. Seconds. */
+export async function cpuTimed(repetitions: number, warmup: number, work: () => Promise<unknown>): Promise<Times[]> {
+  const times: Times[] = [];
+  for (let i = -warmup; i < repetitions; i++) {
+    const [start, before] = [performance.now(), process.cpuUsage()];
+    await work();
+    const { user, system } = process.cpuUsage(before);
+    if (i >= 0) times.push({ wall: (performance.now() - start) / 1e3, cpu: (user + system) / 1e6 });
+  }
+  return times;
+}
+
 /** Largest resident memory of this process so far, MiB. */
 export function peakRssMib(): number {
   return Math.round(process.resourceUsage().maxRSS / 1024);

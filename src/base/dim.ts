@@ -112,6 +112,8 @@ export function symbolsOf(shape: Shape): Set<string> {
 /** Puts numbers for the symbols that `bindings` knows; the others stay. */
 export function bindDim(dim: Dim, bindings: Bindings): Dim {
   if (typeof dim === 'number') return dim;
+  const plain = bindings[dim.key];
+  if (plain !== undefined) return plain;
   let sum: Dim = 0;
   for (const [monomial, coefficient] of dim.terms) {
     let product: Dim = coefficient;

@@ -1,9 +1,12 @@
-import type { HostTensor } from '../base/tensor.ts';
+import { float32, type HostTensor } from '../base/tensor.ts';
 import type { CacheShape } from '../models/model.ts';
 import type { Tensors } from '../runtime/runtime.ts';
 import { sharedTensor } from '../runtime/sharedTensor.ts';
 
-/** Slots are added this many steps at a time: each growth moves the cache, each free slot costs a little attention. */
+/**
+ * Slots are added this many steps at a time, and an eighth of those that are there: each growth moves the cache, each free
+ * slot costs a little attention.
+ */
 const GROWTH_STEPS = 16;
 
 /**
@@ -38,7 +41,8 @@ export class SlotCache {
 
   /** Makes room for `count` more slots, and for those of several such steps. */
   reserve(count: number): void {
-    if (this.#used + count > this.#capacity) this.#grow(this.#capacity + GROWTH_STEPS * count);
+    if (this.#used + count > this.#capacity)
+      this.#grow(this.#capacity + Math.max(GROWTH_STEPS * count, this.#capacity >> 3));
   }
 
   /** Writes `present.<i>.key` and `.value` [B, H, count, K] into the next slots. */
@@ -58,24 +62,19 @@ export class SlotCache {
 
   #grow(capacity: number): void {
     const { layers, heads, headSize } = this.#shape;
-    const old = this.#tensors;
+    const [old, blocks] = [this.#tensors, this.#batch * heads];
     this.#tensors = {};
+    // one piece of memory for all: to map and clear a hundred small ones takes longer than to fill them
+    const all = sharedTensor('float32', [layers, 2, this.#batch, heads, capacity, headSize]).data as Float32Array;
+    const size = blocks * capacity * headSize;
     for (let i = 0; i < layers; i++) {
-      for (const part of ['key', 'value']) {
+      for (const [p, part] of ['key', 'value'].entries()) {
         const name = `past.${i}.${part}`;
-        const made = sharedTensor('float32', [this.#batch, heads, capacity, headSize]);
+        const data = all.subarray((2 * i + p) * size, (2 * i + p + 1) * size);
         const from = old[name]?.data as Float32Array | undefined;
-        if (from)
-          copyBlocks(
-            from,
-            made.data as Float32Array,
-            this.#batch * heads,
-            this.#used * headSize,
-            this.#capacity * headSize,
-            capacity * headSize,
-            0,
-          );
-        this.#tensors[name] = made;
+        const [used, oldStride] = [this.#used * headSize, this.#capacity * headSize];
+        if (from) copyBlocks(from, data, blocks, used, oldStride, capacity * headSize, 0);
+        this.#tensors[name] = float32([this.#batch, heads, capacity, headSize], data);
       }
     }
     this.#capacity = capacity;

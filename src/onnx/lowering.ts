@@ -1,9 +1,10 @@
 import { type Dim, dimEquals, type Shape } from '../base/dim.ts';
 import { QkvError } from '../base/errors.ts';
 import type { HostTensor } from '../base/tensor.ts';
+
 import type { Value } from '../graph/value.ts';
 import type { ModelBuilder, OnnxValue } from './modelBuilder.ts';
-import { int64 } from './onnxTensor.ts';
+import { int64, type OnnxTensor } from './onnxTensor.ts';
 import * as onnx from './operators.gen.ts';
 
 /** Writes one operator as ONNX nodes. `inputs` are the operator's inputs, already written. */
@@ -57,7 +58,7 @@ export class LoweringContext {
     return this.#memo.get(key);
   }
 
-  constant(tensor: HostTensor): OnnxValue {
+  constant(tensor: OnnxTensor): OnnxValue {
     return this.b.constant(tensor);
   }
 

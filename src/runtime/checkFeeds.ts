@@ -24,9 +24,9 @@ export function feedLeaves(graph: Graph): Leaf[] {
  * @throws QkvError `runtime` where a feed is missing or unexpected, `dtype` or `shape` where one does not fit.
  */
 export function checkFeeds(expected: readonly Leaf[], feeds: Tensors, label: string): Bindings {
-  const names = expected.map(({ name }) => name);
-  const missing = names.filter((name) => !Object.hasOwn(feeds, name));
-  const unexpected = Object.keys(feeds).filter((name) => !names.includes(name));
+  const names = new Set(expected.map(({ name }) => name));
+  const missing = [...names].filter((name) => !Object.hasOwn(feeds, name));
+  const unexpected = Object.keys(feeds).filter((name) => !names.has(name));
   if (missing.length > 0 || unexpected.length > 0) {
     const got = [
       missing.length > 0 ? `nothing for ${missing.join(', ')}` : '',
@@ -35,7 +35,7 @@ export function checkFeeds(expected: readonly Leaf[], feeds: Tensors, label: str
     throw new QkvError('runtime', {
       where: `feeds of ${label}`,
       got: got.filter(Boolean).join(' and '),
-      expected: names.length === 0 ? 'none' : `a tensor for each of ${names.join(', ')}`,
+      expected: names.size === 0 ? 'none' : `a tensor for each of ${[...names].join(', ')}`,
     });
   }
   const bindings: Record<string, number> = {};
@@ -46,6 +46,7 @@ export function checkFeeds(expected: readonly Leaf[], feeds: Tensors, label: str
   }
   // Once more with all symbols known: compound extents, such as B*T, are checked only now.
   for (const { name, value } of expected) {
+    if (value.shape.every((dim) => typeof dim === 'number')) continue;
     matchShape(value.shape, feeds[name]!.shape, bindings, `feed ${name} of ${label}`);
   }
   return bindings;

@@ -3,14 +3,17 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { gradients } from '../../src/autodiff/gradients.ts';
 import { float32, type HostTensor, int32 } from '../../src/base/tensor.ts';
 import { reachable, type Value } from '../../src/graph/value.ts';
+import { rotate, rotation } from '../../src/nn/rope.ts';
 import { lower } from '../../src/onnx/lower.ts';
 import { ModelProtoSchema } from '../../src/onnx/proto/onnx_pb.ts';
-import { gelu, relu } from '../../src/ops/activation.ts';
+import { gelu, relu, silu } from '../../src/ops/activation.ts';
 import { add, cast, erf, greater, mul, sub } from '../../src/ops/elementwise.ts';
 import { gather } from '../../src/ops/gather.ts';
-import { input, scalarConstant } from '../../src/ops/leaf.ts';
+import { input, iota, scalarConstant } from '../../src/ops/leaf.ts';
 import { matmul } from '../../src/ops/matmul.ts';
+import { rmsNorm } from '../../src/ops/norm.ts';
 import { sum } from '../../src/ops/reduce.ts';
+import { concat, reshape, slice } from '../../src/ops/shape.ts';
 import { softmax } from '../../src/ops/softmax.ts';
 import { createNodeRuntime } from '../../src/runtime/node/node.ts';
 import { evaluate } from '../../src/runtime/reference/reference.ts';
@@ -39,9 +42,9 @@ function values(shape: readonly number[], seed: number): HostTensor {
 const feed = (name: string, ...shape: number[]): Value => input(name, 'float32', shape);
 
 /** How often each operator stands in the model. */
-function operators(outputs: Record<string, Value>): Record<string, number> {
+function operators(outputs: Record<string, Value>, contrib = true): Record<string, number> {
   const counts: Record<string, number> = {};
-  const model = fromBinary(ModelProtoSchema, lower({ outputs, names: new Map() }).bytes);
+  const model = fromBinary(ModelProtoSchema, lower({ outputs, names: new Map() }, { contrib }).bytes);
   for (const { opType } of model.graph!.node) counts[opType] = (counts[opType] ?? 0) + 1;
   return counts;
 }
@@ -189,6 +192,60 @@ describe('the row sums of softmax gradients', () => {
     ['nothing else needs the attended values', attention(5, 7, 3, false)],
   ])('stay where they are where %s', async (_, outputs) => {
     expect(summed(outputs)).toBe('FusedMatMul,Softmax');
+    await expectReferenceValues(outputs);
+  });
+});
+
+describe('the rotation of queries and keys', () => {
+  const options = { headSize: 6, theta: 100, scaling: { kind: 'none' } } as const;
+  const x = feed('x', 2, 3, 4, 6);
+
+  it.each<[string, () => Value]>([
+    ['of positions that all of a batch share', () => rotate(x, rotation(iota(4), options))],
+    ['of positions of its own', () => rotate(x, rotation(reshape(iota(8), [2, 4]), options))],
+  ])('is one kernel, %s', async (_, build) => {
+    const outputs = { y: build() };
+    expect(operators(outputs)).toMatchObject({ RotaryEmbedding: 1 });
+    expect(operators(outputs)).not.toHaveProperty('Slice');
+    expect(operators(outputs, false)).toMatchObject({ Slice: 2, Concat: 1 });
+    expect(operators(outputs, false)).not.toHaveProperty('RotaryEmbedding');
+    await expectReferenceValues(outputs);
+  });
+
+  it('stays apart where a half is read elsewhere, or the halves change places', async () => {
+    const turned = rotation(iota(4), options);
+    const [a, b] = [slice(x, -1, 0, 3), slice(x, -1, 3, 6)];
+    const swapped = concat(
+      [sub(mul(b, turned.cos), mul(a, turned.sin)), add(mul(a, turned.cos), mul(b, turned.sin))],
+      -1,
+    );
+    for (const outputs of [{ y: rotate(x, turned), a }, { y: swapped }]) {
+      expect(operators(outputs)).not.toHaveProperty('RotaryEmbedding');
+      await expectReferenceValues(outputs);
+    }
+  });
+});
+
+describe('norms and activations that ONNX Runtime has as one kernel', () => {
+  const weight = (): Value => feed('weight', 6);
+
+  it.each<[string, () => Value, string, string]>([
+    ['rms norm', () => rmsNorm(feed('x', 4, 6), weight(), 1e-5), 'SimplifiedLayerNormalization', 'ReduceMean'],
+    ['silu', () => silu(feed('x', 9)), 'QuickGelu', 'Sigmoid'],
+  ])('%s', async (_, build, own, standard) => {
+    const outputs = { y: build() };
+    expect(operators(outputs)).toEqual({ [own]: 1 });
+    expect(operators(outputs, false)).toMatchObject({ [standard]: 1 });
+    await expectReferenceValues(outputs);
+  });
+
+  it('rms norm gives its gradient what it found', async () => {
+    const [x, w] = [feed('x', 4, 6), weight()];
+    const y = rmsNorm(x, w, 1e-5);
+    const [gx, gw] = gradients([{ value: sum(mul(y, y), [0, 1]), seed: scalarConstant(1) }], [x, w]);
+    const outputs = { gx: gx!, gw: gw! };
+    expect(operators(outputs)).toMatchObject({ SimplifiedLayerNormalization: 1 });
+    expect(operators(outputs)).not.toHaveProperty('Sqrt');
     await expectReferenceValues(outputs);
   });
 });

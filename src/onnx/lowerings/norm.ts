@@ -12,6 +12,11 @@ export const normLowerings: LoweringTable<NormOps> = {
     return y;
   },
   rmsNorm: (cx, value, [x, weight], { epsilon }) => {
+    if (cx.contrib) {
+      const [y, inverse] = onnx.simplifiedLayerNormalization(cx.b, x!, weight!, { axis: -1, epsilon });
+      cx.remember(`inverseRms ${value.inputs[0]!.id} ${epsilon}`, inverse);
+      return y;
+    }
     const inverse = inverseRms(cx, value.inputs[0]!.id, x!, epsilon);
     return onnx.mul(cx.b, onnx.mul(cx.b, x!, inverse), weight!);
   },

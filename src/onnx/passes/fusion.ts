@@ -3,6 +3,7 @@ import type { LoweringContext, LoweringOptions } from '../lowering.ts';
 import type { OnnxValue } from '../modelBuilder.ts';
 import { addIntoGemm } from './addIntoGemm.ts';
 import { halfErf } from './halfErf.ts';
+import { rotary } from './rotary.ts';
 import { stepFunction } from './stepFunction.ts';
 
 /** One ONNX expression for several values of the graph: `value` is the last of them, `inside` the others. */
@@ -12,14 +13,14 @@ export interface Fusion {
   readonly emit: (cx: LoweringContext, inputs: readonly OnnxValue[]) => OnnxValue;
 }
 
-/** Recognises a fusion that ends in a value. `isPrivate` tells that nothing else reads an inner value. */
+/** Recognises a fusion that ends in a value. `isPrivate` tells that only so many values, 1 by default, read an inner one. */
 export type Pattern = (
   value: Value,
-  isPrivate: (inner: Value) => boolean,
+  isPrivate: (inner: Value, readers?: number) => boolean,
   options: LoweringOptions,
 ) => Fusion | undefined;
 
-const patterns: readonly Pattern[] = [halfErf, addIntoGemm, stepFunction];
+const patterns: readonly Pattern[] = [halfErf, addIntoGemm, stepFunction, rotary];
 
 export interface Fusions {
   readonly at: ReadonlyMap<Value, Fusion>;
@@ -34,8 +35,8 @@ export function findFusions(roots: readonly Value[], options: LoweringOptions): 
   const fetched = new Set(roots);
   const at = new Map<Value, Fusion>();
   const inside = new Set<Value>();
-  const isPrivate = (inner: Value): boolean =>
-    uses.get(inner) === 1 && !fetched.has(inner) && !inside.has(inner) && !at.has(inner);
+  const isPrivate = (inner: Value, readers = 1): boolean =>
+    uses.get(inner) === readers && !fetched.has(inner) && !inside.has(inner) && !at.has(inner);
   for (const value of values.reverse()) {
     if (inside.has(value)) continue;
     for (const pattern of patterns) {

@@ -9,6 +9,7 @@ import type {
   WireCall,
   WireTensor,
   WireTensors,
+  WireValue,
 } from './protocol.ts';
 import { SimdKernels } from './simdKernels.ts';
 
@@ -18,6 +19,8 @@ import { SimdKernels } from './simdKernels.ts';
  */
 const options = workerData as EngineOptions;
 const sessions = new Map<number, InferenceSession>();
+/** Tensors on shared memory, by the numbers that the other side gives them. */
+const known = new Map<number, Tensor>();
 const flatKernels = new SimdKernels();
 const port = parentPort!;
 
@@ -39,21 +42,25 @@ function toOrt({ dtype, shape, data }: WireTensor): Tensor {
   return new Tensor(dtype, data as never, shape);
 }
 
+function tensorOf(value: WireValue): Tensor {
+  return typeof value === 'number' ? known.get(value)! : toOrt(value);
+}
+
 function fromOrt(tensor: Tensor): WireTensor {
   return { dtype: tensor.type as WireTensor['dtype'], shape: tensor.dims, data: tensor.data as WireTensor['data'] };
 }
 
 async function run(call: WireCall): Promise<WireTensors> {
   const session = sessions.get(call.program)!;
-  const feeds = Object.fromEntries(Object.entries(call.feeds).map(([name, tensor]) => [name, toOrt(tensor)]));
+  const feeds = Object.fromEntries(Object.entries(call.feeds).map(([name, value]) => [name, tensorOf(value)]));
   // Where an output has a place to go, ONNX Runtime fills it; the copy that it returns as well is dropped.
   const fetches = Object.fromEntries(
-    session.outputNames.map((name) => [name, call.into[name] ? toOrt(call.into[name]) : null]),
+    session.outputNames.map((name) => [name, name in call.into ? tensorOf(call.into[name]!) : null]),
   );
   const results = await session.run(feeds, fetches);
   const outputs: Record<string, WireTensor> = {};
   for (const [name, tensor] of Object.entries(results)) {
-    if (call.into[name]) tensor.dispose();
+    if (name in call.into) tensor.dispose();
     else outputs[name] = fromOrt(tensor);
   }
   return outputs;
@@ -65,6 +72,8 @@ async function serve(command: Command): Promise<Outcome> {
       sessions.set(command.program, await InferenceSession.create(command.model, sessionOptions));
       return {};
     case 'run': {
+      for (const number of command.forget) known.delete(number);
+      for (const [number, tensor] of command.learn) known.set(number, toOrt(tensor));
       const tensors: WireTensors[] = [];
       for (const call of command.calls) tensors.push(await run(call));
       return { tensors };

@@ -2,9 +2,11 @@ import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { QkvError } from '../../base/errors.ts';
 import type { Command, EngineOptions, Outcome, Request, Response } from './protocol.ts';
+import { SentTensors } from './sentTensors.ts';
 
-/** One engine thread, and the requests that wait for it. */
+/** One engine thread, the tensors that it knows, and the requests that wait for it. */
 export class Lane {
+  readonly sent: SentTensors = new SentTensors();
   readonly #worker: Worker;
   readonly #waiting = new Map<number, { resolve: (outcome: Outcome) => void; reject: (error: unknown) => void }>();
   #next = 0;

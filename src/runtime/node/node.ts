@@ -10,6 +10,7 @@ import type { FlatCall } from '../flatKernels.ts';
 import type { Call, Program, ProgramOptions, Runtime, Tensors } from '../runtime.ts';
 import { Lane } from './lane.ts';
 import type { EngineOptions, WireCall } from './protocol.ts';
+import type { SentTensors } from './sentTensors.ts';
 import { arraysOf, type NumberedMemory, type WireFlatCall } from './simdKernels.ts';
 
 export interface NodeRuntimeOptions {
@@ -101,7 +102,9 @@ class NodeRuntime implements Runtime {
   }
 
   async run(calls: readonly Call[], lane = 0): Promise<Tensors[]> {
-    const { tensors } = await this.#lane(lane).request({ kind: 'run', calls: calls.map(wireCall) });
+    const engine = this.#lane(lane);
+    const wired = calls.map((call) => wireCall(call, engine.sent));
+    const { tensors } = await engine.request({ kind: 'run', calls: wired, ...engine.sent.news() });
     return tensors as Tensors[];
   }
 
@@ -123,7 +126,7 @@ class NodeRuntime implements Runtime {
   }
 }
 
-function wireCall({ program, feeds, into = {} }: Call): WireCall {
+function wireCall({ program, feeds, into = {} }: Call, sent: SentTensors): WireCall {
   if (!(program instanceof NodeProgram) || program.users === 0) {
     throw new QkvError('runtime', {
       where: program.label,
@@ -132,7 +135,7 @@ function wireCall({ program, feeds, into = {} }: Call): WireCall {
     });
   }
   checkTargets(program, into, checkFeeds(program.declared, feeds, program.label));
-  return { program: program.number, feeds, into };
+  return { program: program.number, feeds: sent.refer(feeds), into: sent.refer(into) };
 }
 
 const memoryNumbers = new WeakMap<SharedMemory, number>();

@@ -10,10 +10,13 @@ export interface WireTensor {
 
 export type WireTensors = Readonly<Record<string, WireTensor>>;
 
+/** A tensor, or the number of one that was sent before. */
+export type WireValue = WireTensor | number;
+
 export interface WireCall {
   readonly program: number;
-  readonly feeds: WireTensors;
-  readonly into: WireTensors;
+  readonly feeds: Readonly<Record<string, WireValue>>;
+  readonly into: Readonly<Record<string, WireValue>>;
 }
 
 export interface EngineOptions {
@@ -25,7 +28,12 @@ export interface EngineOptions {
 
 export type Command =
   | { readonly kind: 'compile'; readonly program: number; readonly model: Uint8Array }
-  | { readonly kind: 'run'; readonly calls: readonly WireCall[] }
+  | {
+      readonly kind: 'run';
+      readonly calls: readonly WireCall[];
+      readonly learn: readonly (readonly [number, WireTensor])[];
+      readonly forget: readonly number[];
+    }
   | { readonly kind: 'flat'; readonly calls: readonly WireFlatCall[] }
   | { readonly kind: 'release'; readonly program: number }
   | { readonly kind: 'close' };
