@@ -32,13 +32,23 @@ export class QkvError extends Error {
   readonly code: ErrorCode;
   readonly parts: ErrorParts;
 
-  constructor(code: ErrorCode, parts: ErrorParts) {
+  constructor(code: ErrorCode, given: ErrorParts) {
+    const parts = cutLines(given);
     const facts = [parts.got && `got ${parts.got}`, parts.expected && `expected ${parts.expected}`].filter(Boolean);
     const head = facts.length > 0 ? `${parts.where}: ${facts.join(', ')}` : parts.where;
     super(parts.hint ? `${head}. ${parts.hint}` : head, parts.cause === undefined ? undefined : { cause: parts.cause });
     this.code = code;
     this.parts = parts;
   }
+}
+
+/** What comes from a file, the name of a key say, may have any length; a message that is read has not. */
+function cutLines(parts: ErrorParts): ErrorParts {
+  const texts = (['where', 'got', 'expected'] as const).flatMap((name) => {
+    const text = parts[name];
+    return text === undefined ? [] : [[name, text.replace(/(.{1000}).+/gu, '$1…')]];
+  });
+  return { ...parts, ...Object.fromEntries(texts) };
 }
 
 /** For states that only a defect of qkv can reach. */

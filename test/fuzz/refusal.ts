@@ -11,7 +11,7 @@ export async function refusedOr<T>(codes: readonly ErrorCode[], get: () => Promi
     if (where === '' || (got === undefined && expected === undefined && !where.includes('\n'))) {
       throw new Error(`an error that does not say what was got or expected: ${error.message}`, { cause: error });
     }
-    if (error.message.split('\n').some((line) => line.length > 2000)) {
+    if (error.message.split('\n').some((line) => line.length > 4000)) {
       throw new Error(`an error of lines that nobody reads: ${error.message.slice(0, 300)}…`, { cause: error });
     }
     return undefined;
