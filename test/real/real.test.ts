@@ -7,6 +7,8 @@ import { openSafetensors, readHostTensor } from '../../src/checkpoint/safetensor
 import { nodeStorage } from '../../src/checkpoint/storage.node.ts';
 import { GenerationSession } from '../../src/generate/session.ts';
 import { EncoderSession } from '../../src/predict/session.ts';
+import { chatPrompt } from '../../src/pretrained/chat.ts';
+import { continueText } from '../../src/pretrained/continueText.ts';
 import { embed } from '../../src/pretrained/embed.ts';
 import { fillMask } from '../../src/pretrained/fillMask.ts';
 import { openModel } from '../../src/pretrained/openModel.node.ts';
@@ -75,6 +77,23 @@ real('albert-rxnmapper', () => {
     expect(all.filter(({ at, tokens, id }) => tokenizer!.tokenToId(tokens[at]!) === id)).toHaveLength(right);
     expect(right / all.length).toBeGreaterThan(0.95);
   }, 120_000);
+});
+
+real('smollm2', () => {
+  it('answers in chats as transformers does: 100 greedy tokens each, from the same GGUF file', async () => {
+    const pretrained = await openModel(cached('smollm2'));
+    const { model, arena, tokenizer } = pretrained;
+    using session = new GenerationSession(runtime, model, arena.tensors);
+    for (const { question, prompt, ids } of json<{ question: string; prompt: string; ids: number[] }[]>(
+      join(made, 'smollm2.json'),
+    )) {
+      const text = chatPrompt(pretrained, [{ role: 'user', content: question }]);
+      expect(text).toBe(prompt);
+      const promptIds = tokenizer!.encode(text, { addSpecialTokens: false }).ids;
+      const [answer] = await continueText(session, tokenizer!, promptIds, { maxNewTokens: 100 });
+      expect(answer!.ids).toEqual(ids);
+    }
+  }, 240_000);
 });
 
 real('bart-g2p', () => {

@@ -13,7 +13,13 @@ describe('built-in recipes', () => {
   const names = readdirSync('recipes').filter((name) => name.endsWith('.yaml'));
 
   it('are these', () => {
-    expect(names.sort()).toEqual(['multi30k-en-de.yaml', 'shakespeare.yaml', 'tatoeba-en-zh.yaml']);
+    const tatoeba = ['albert', 'bart', 'bert', 'distilbert', 'en-zh', 'marian', 'roberta', 't5'];
+    expect(names.sort()).toEqual([
+      'multi30k-en-de.yaml',
+      'shakespeare-llama.yaml',
+      'shakespeare.yaml',
+      ...tatoeba.map((name) => `tatoeba-${name}.yaml`),
+    ]);
   });
 
   it.each(names)('%s is valid, is called what its file is, and names its schema', (name) => {
@@ -23,14 +29,17 @@ describe('built-in recipes', () => {
     expect(readFileSync(join('recipes', name), 'utf8')).toContain('$schema=recipe.schema.json\n');
   });
 
-  it.each(['shakespeare', 'tatoeba-en-zh'])('%s finds its data', (name) => {
-    const { data } = loadRecipe(`recipes/${name}.yaml`);
-    const files = Object.entries(data).flatMap(([key, value]) =>
-      /^(file|train|validation|test)$/.test(key) ? [value as string] : [],
-    );
-    expect(files.length).toBeGreaterThan(0);
-    for (const file of files) expect(readFileSync(file).length).toBeGreaterThan(100_000);
-  });
+  it.each(names.map((name) => name.replace('.yaml', '')).filter((name) => !name.startsWith('multi30k')))(
+    '%s finds its data',
+    (name) => {
+      const { data } = loadRecipe(`recipes/${name}.yaml`);
+      const files = Object.entries(data).flatMap(([key, value]) =>
+        /^(file|train|validation|test)$/.test(key) ? [value as string] : [],
+      );
+      expect(files.length).toBeGreaterThan(0);
+      for (const file of files) expect(readFileSync(file).length).toBeGreaterThan(100_000);
+    },
+  );
 
   it("shakespeare is nanoGPT's small CPU configuration", () => {
     expect(loadRecipe('recipes/shakespeare.yaml')).toMatchObject({

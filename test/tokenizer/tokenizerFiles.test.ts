@@ -33,8 +33,8 @@ describe('tokenizerFiles', () => {
   it('refuses special tokens outside the vocabulary, unknown roles and impossible lengths', () => {
     const json = fixtureTokenizer('word');
     expect(() => tokenizerFiles(json, { specialTokens: { bos: '<s>' }, modelMaxLength: 128 })).toThrow(/bos_token/);
-    const mask = { mask: '<pad>' } as object;
-    expect(() => tokenizerFiles(json, { specialTokens: mask, modelMaxLength: 128 })).toThrow(/mask/);
+    const role = { image: '<pad>' } as object;
+    expect(() => tokenizerFiles(json, { specialTokens: role, modelMaxLength: 128 })).toThrow(/image/);
     expect(() => tokenizerFiles(json, { specialTokens, modelMaxLength: 0 })).toThrow(/modelMaxLength/);
   });
 });
