@@ -102,7 +102,7 @@ real('bart-g2p', () => {
     using session = new GenerationSession(runtime, model, arena.tensors);
     const lexicon = json<Record<string, string | Record<string, string>>>(join(cached('bart-g2p'), 'lexicon.json'));
     const entries = Object.entries(lexicon).filter(([word]) => /^[A-Za-z'-]+$/.test(word));
-    const sample = [...permutation(0, 0, entries.length).slice(0, 500)].map((i) => entries[i]!);
+    const sample = [...permutation(0, 0, entries.length).slice(0, 1000)].map((i) => entries[i]!);
     const words = sample.map(([word]) => word);
     const found = await translate(session, tokenizer!, words, { generate: { numBeams: 4 } });
     const isRight = ([, sounds]: (typeof sample)[number], i: number): boolean =>
