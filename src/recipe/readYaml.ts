@@ -12,7 +12,7 @@ export interface ReadYaml {
 export function readYaml(text: string, options: ParseOptions & DocumentOptions = {}): ReadYaml {
   let document: Document | undefined;
   try {
-    document = parseDocument(text, options);
+    document = parseDocument(text, { ...options, logLevel: 'error' }); // nothing on stderr beside our errors
     const faults = [...document.errors, ...document.warnings].map(({ pos, message }) => ({ at: pos[0], message }));
     if (faults.length > 0) return { document, data: undefined, faults };
     const data: unknown = document.toJS();
