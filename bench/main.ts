@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { createNodeRuntime } from '../src/runtime/node/node.ts';
+import { createNodeRuntime, type NodeRuntimeOptions } from '../src/runtime/node/node.ts';
 import type { Runtime } from '../src/runtime/runtime.ts';
 import { benchEmbedding } from './embedding.ts';
 import { benchFirstStep } from './firstStep.ts';
@@ -39,7 +39,7 @@ const { values, positionals } = parseArgs({
 const others: Readonly<Record<string, () => Promise<object>>> = {
   I1: benchSentences,
   I2: () => onRuntime((runtime) => benchDecoding(runtime, modelFolder())),
-  I3: () => onRuntime(benchBeamSearch),
+  I3: () => onRuntime(benchBeamSearch, { lanes: availableParallelism(), threads: 1 }),
   memory: benchMemory,
   'first-step': benchFirstStep,
   load: () => benchLoad(values.model),
@@ -78,8 +78,11 @@ async function benchSentences(): Promise<object> {
 }
 
 /** A measurement on the runtime as users make it. */
-async function onRuntime(work: (runtime: Runtime) => Promise<object>): Promise<object> {
-  await using runtime = await createNodeRuntime({ ...(values.profile && { profile: values.profile }) });
+async function onRuntime(
+  work: (runtime: Runtime) => Promise<object>,
+  options: NodeRuntimeOptions = {},
+): Promise<object> {
+  await using runtime = await createNodeRuntime({ ...options, ...(values.profile && { profile: values.profile }) });
   return await work(runtime);
 }
 

@@ -90,7 +90,7 @@ async function evaluate(path: string, options: Options): Promise<void> {
   const signal = interruptSignal();
   refuseIdle(options);
   refuseConflicts(flagsOf(options));
-  await using running = await openRunning(path);
+  await using running = await openRunning(path, { isMany: true });
   try {
     const isPairs = running.pretrained.model.kind === 'encoder-decoder';
     const { report, facts } = isPairs

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { QkvError } from '../../src/base/errors.ts';
 import type { GenerateOptions } from '../../src/generate/options.ts';
 import type { GenerationSession } from '../../src/generate/session.ts';
@@ -16,8 +17,12 @@ export interface RunningModel extends AsyncDisposable {
   readonly defaults: GenerateOptions;
 }
 
-/** @throws QkvError where there is no such model, or it has no tokenizer. */
-export async function openRunning(name: string): Promise<RunningModel> {
+/**
+ * `isMany`: there are many texts, which engine threads side by side are best for; else all threads work on one.
+ *
+ * @throws QkvError where there is no such model, or it has no tokenizer.
+ */
+export async function openRunning(name: string, { isMany = false }: { readonly isMany?: boolean } = {}): Promise<RunningModel> {
   const [pretrained, { GenerationSession }, { createNodeRuntime }, { generationDefaults }] = await Promise.all([
     openPretrained(name),
     import('../../src/generate/session.ts'),
@@ -27,7 +32,7 @@ export async function openRunning(name: string): Promise<RunningModel> {
   const { model, arena } = pretrained;
   const tokenizer = requireTokenizer(pretrained);
   const defaults = generationDefaults(model, pretrained.generationConfig);
-  const runtime = await createNodeRuntime();
+  const runtime = await createNodeRuntime(isMany ? { lanes: availableParallelism(), threads: 1 } : {});
   const session = new GenerationSession(runtime, model, arena.tensors);
   return {
     pretrained,

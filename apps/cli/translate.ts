@@ -47,7 +47,7 @@ async function translateAll(path: string, texts: string[], options: Options): Pr
   refuseConflicts(flags);
   refuseBoth({ texts, file });
   const signal = interruptSignal();
-  await using running = await openRunning(path);
+  await using running = await openRunning(path, { isMany: texts.length !== 1 });
   requireKind(running, 'encoder-decoder', 'translate');
   const { session, tokenizer, defaults } = running;
   const [{ translate }, { forMode }] = await Promise.all([

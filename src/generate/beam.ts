@@ -5,7 +5,7 @@ import { firstHistory, isWorthDropping } from './independentPaths.ts';
 import type { ResolvedOptions } from './options.ts';
 import { bannedTokens, forcedToken, processRow, wantedScores } from './processRow.ts';
 import type { GenerationResult } from './result.ts';
-import type { GenerationSession } from './session.ts';
+import type { LaneSession } from './session.ts';
 
 /** A path of a search: its tokens, their scores, and the sum of these. A dead one has no continuation: its sum is −∞. */
 interface Hypothesis {
@@ -29,7 +29,7 @@ interface Finished extends Hypothesis {
  * processors. Each input is searched as if it were alone.
  */
 export async function beamSearch(
-  session: GenerationSession,
+  session: LaneSession,
   inputs: readonly (readonly number[])[],
   options: ResolvedOptions,
 ): Promise<GenerationResult[][]> {

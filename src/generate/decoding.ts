@@ -2,7 +2,7 @@ import { type HostTensor, int32 } from '../base/tensor.ts';
 import type { Tensors } from '../runtime/runtime.ts';
 import { sharedTensor } from '../runtime/sharedTensor.ts';
 import type { Wanted } from './graphs.ts';
-import type { GenerationSession } from './session.ts';
+import type { LaneSession } from './session.ts';
 import { keepRows, SlotCache } from './slotCache.ts';
 
 /** Scores of N = inputs · paths, in memory that the next step overwrites. Which are there is what was wanted. */
@@ -20,7 +20,7 @@ export interface Scores {
  * row of bits. Padding is a slot that no path sees, so a batch gives what its inputs give one by one.
  */
 export class Decoding {
-  readonly #session: GenerationSession;
+  readonly #session: LaneSession;
   readonly #cache: SlotCache;
   #batch: number;
   #paths = 1;
@@ -35,7 +35,7 @@ export class Decoding {
   #memory: Record<string, HostTensor> = {};
   readonly #results = new Map<string, HostTensor>();
 
-  private constructor(session: GenerationSession, batch: number) {
+  private constructor(session: LaneSession, batch: number) {
     this.#session = session;
     this.#batch = batch;
     this.#cache = new SlotCache(session.model.cache, batch);
@@ -50,7 +50,7 @@ export class Decoding {
 
   /** Reads sources or prompts, and gives the scores of the first token to come, one path for each input. */
   static async start(
-    session: GenerationSession,
+    session: LaneSession,
     inputs: readonly (readonly number[])[],
     wanted: Wanted,
   ): Promise<{ readonly decoding: Decoding; readonly scores: Scores }> {

@@ -14,7 +14,7 @@ export interface GenerateCallbacks {
 
 /**
  * Continues prompts, or writes what an encoder-decoder model makes of sources. `inputs` are token ids without padding; they
- * are worked on as one batch, with the same results as one by one. Gives for each input its results, the best first.
+ * are worked on as one batch, or as one for each lane of the runtime, with the same results as one by one. Gives for each input its results, the best first.
  *
  * @throws QkvError `usage` where an option is unknown, impossible, or of no effect in this mode or model.
  * @throws the signal's reason where it is aborted, between two steps.
@@ -34,7 +34,15 @@ export async function generate(
       expected: 'one sequence, greedy or sampled',
     });
   }
-  if (resolved.mode === 'beam') return beamSearch(session, inputs, resolved);
-  const strategy = resolved.mode === 'greedy' ? greedy(resolved, model.vocabSize) : sample(resolved, model.vocabSize);
-  return independentPaths(session, inputs, resolved, strategy, onToken);
+  const onLane = (lane: number, first: number, end: number): Promise<GenerationResult[][]> => {
+    const part = inputs.slice(first, end);
+    if (resolved.mode === 'beam') return beamSearch(session.onLane(lane), part, resolved);
+    const { vocabSize } = model;
+    const strategy = resolved.mode === 'greedy' ? greedy(resolved, vocabSize) : sample(resolved, vocabSize, first);
+    return independentPaths(session.onLane(lane), part, resolved, strategy, onToken);
+  };
+  const lanes = Math.min(session.runtime.lanes, inputs.length);
+  const bounds = Array.from({ length: lanes + 1 }, (_, lane) => Math.round((lane * inputs.length) / lanes));
+  const parts = await Promise.all(bounds.slice(1).map((end, lane) => onLane(lane, bounds[lane]!, end)));
+  return parts.flat();
 }

@@ -3,7 +3,7 @@ import { Decoding, type Scores } from './decoding.ts';
 import type { Wanted } from './graphs.ts';
 import type { ResolvedOptions } from './options.ts';
 import type { GenerationResult } from './result.ts';
-import type { GenerationSession } from './session.ts';
+import type { LaneSession } from './session.ts';
 
 /** Where a token is to be chosen: a path of an input, its history, and where its scores are. */
 export interface Choice {
@@ -37,7 +37,7 @@ interface Path {
 
 /** Grows `numReturn` paths for each input, none of which knows of the others, until each has ended. */
 export async function independentPaths(
-  session: GenerationSession,
+  session: LaneSession,
   inputs: readonly (readonly number[])[],
   options: ResolvedOptions,
   strategy: Strategy,

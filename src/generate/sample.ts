@@ -4,8 +4,11 @@ import type { ResolvedOptions } from './options.ts';
 import { argmax, temperature, topK, topP } from './processors.ts';
 import { processRow } from './processRow.ts';
 
-/** A token drawn from softmax(processed logits); which one is a function of (seed, input, path, step). */
-export function sample(options: ResolvedOptions, vocabSize: number): Strategy {
+/**
+ * A token drawn from softmax(processed logits); which one is a function of (seed, input, path, step). `first` is the number
+ * of the first of the inputs among all that are generated for.
+ */
+export function sample(options: ResolvedOptions, vocabSize: number, first: number): Strategy {
   const processed = new Float32Array(vocabSize);
   return {
     wanted: () => ({ kind: 'logits' }),
@@ -16,7 +19,7 @@ export function sample(options: ResolvedOptions, vocabSize: number): Strategy {
       if (options.temperature !== 1) temperature(processed, options.temperature);
       if (options.topK !== null) topK(processed, options.topK);
       if (options.topP < 1) topP(processed, options.topP);
-      const key = deriveSeed(options.seed, 'generate', input, path, generated);
+      const key = deriveSeed(options.seed, 'generate', first + input, path, generated);
       const token = drawToken(processed, uniform01(key, 1)[0]!);
       return { token, tokenScore: logits[token]! - scores.normaliser![row]! };
     },

@@ -11,6 +11,12 @@ export type Task =
   | { readonly kind: 'prefill'; readonly wanted: Wanted }
   | { readonly kind: 'step'; readonly wanted: Wanted };
 
+/** What a generation needs of a session: a model that runs, on one lane of its runtime. */
+export interface LaneSession {
+  readonly model: GenerativeModel;
+  run(task: Task, inputs: Tensors, into?: Tensors): Promise<Tensors>;
+}
+
 /**
  * A model with its weights, ready to generate: the programs for it, compiled once each. Several generations may go on
  * with one session; each has its own `Decoding`.
@@ -46,9 +52,13 @@ export class GenerationSession implements Disposable {
   }
 
   /** Runs a program on these inputs and the parameters that it needs, its results written into `into` where given. */
-  run(task: Task, inputs: Tensors, into: Tensors = {}): Promise<Tensors> {
+  run(task: Task, inputs: Tensors, into: Tensors = {}, lane = 0): Promise<Tensors> {
     const label = task.kind === 'encode' ? 'encode' : `${task.kind} for ${wantedText(task.wanted)}`;
-    return this.#programs.run(label, () => this.#graph(task), inputs, { into });
+    return this.#programs.run(label, () => this.#graph(task), inputs, { into, lane });
+  }
+
+  onLane(lane: number): LaneSession {
+    return { model: this.model, run: (task, inputs, into) => this.run(task, inputs, into, lane) };
   }
 
   [Symbol.dispose](): void {

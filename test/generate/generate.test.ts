@@ -5,7 +5,7 @@ import { int32 } from '../../src/base/tensor.ts';
 import { Decoding } from '../../src/generate/decoding.ts';
 import { generate } from '../../src/generate/generate.ts';
 import type { GenerateOptions } from '../../src/generate/options.ts';
-import type { GenerationSession } from '../../src/generate/session.ts';
+import { GenerationSession } from '../../src/generate/session.ts';
 import { Trace } from '../../src/nn/scope.ts';
 import { input } from '../../src/ops/leaf.ts';
 import { createNodeRuntime } from '../../src/runtime/node/node.ts';
@@ -276,6 +276,23 @@ describe('options that cannot be honoured are refused', () => {
     const target = (await generate(marian.session, [[1, 2]], { eosId: null }))[0]![0]!;
     expect(target.ids.length).toBe(32);
   });
+});
+
+describe('on several lanes', () => {
+  it.each([{}, { numBeams: 3, numReturn: 2 }, { sample: true, seed: 4 }])(
+    'gives what one lane gives: %o',
+    async (mode) => {
+      await using lanes = await createNodeRuntime({ lanes: 2, threads: 1 });
+      for (const { model, parameters } of [gpt2.session, marian.session]) {
+        using session = new GenerationSession(lanes, model, parameters);
+        const inputs = [[1, 2, 3], [4], [5, 6], [7, 8, 9, 10], [11, 12]];
+        const options = { maxNewTokens: 8, ...mode };
+        const one = await generate(model.kind === 'causal' ? gpt2.session : marian.session, inputs, options);
+        const two = await generate(session, inputs, options);
+        expect(two.map((list) => list.map(({ ids }) => ids))).toEqual(one.map((list) => list.map(({ ids }) => ids)));
+      }
+    },
+  );
 });
 
 describe('several end tokens', () => {
