@@ -22,7 +22,10 @@ export interface RunningModel extends AsyncDisposable {
  *
  * @throws QkvError where there is no such model, or it has no tokenizer.
  */
-export async function openRunning(name: string, { isMany = false }: { readonly isMany?: boolean } = {}): Promise<RunningModel> {
+export async function openRunning(
+  name: string,
+  { isMany = false }: { readonly isMany?: boolean } = {},
+): Promise<RunningModel> {
   const [pretrained, { GenerationSession }, { createNodeRuntime }, { generationDefaults }] = await Promise.all([
     openPretrained(name),
     import('../../src/generate/session.ts'),
