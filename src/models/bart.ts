@@ -12,38 +12,58 @@ import { encoderDecoder, type TransformerConfig } from './transformer.ts';
 export function parseBart(json: unknown, file = 'config.json'): EncoderDecoderModel {
   const read = new ConfigReader(json, file);
   read.architecture('BartForConditionalGeneration', 'BartModel');
-  read.only('normalize_before', false, 'BART models are post-norm');
   read.only('normalize_embedding', true, 'a norm follows the embedding');
-  read.only('add_final_layer_norm', false, 'there is no norm after the last layer');
   read.only('static_position_embeddings', false, 'positions are learned');
-  read.only('is_encoder_decoder', true, 'BART here is both encoder and decoder');
-  read.only('is_decoder', false, 'BART here is both encoder and decoder');
-  read.only('encoder_layerdrop', 0, 'layer drop is not implemented');
-  read.only('decoder_layerdrop', 0, 'layer drop is not implemented');
   const vocabSize = read.int('vocab_size', { otherwise: 50265 });
-  const width = read.int('d_model', { otherwise: 1024 });
-  const heads = (name: string): number => {
-    const count = read.int(name, { otherwise: 16 });
-    if (width % count !== 0) throw read.error(name, `a divisor of d_model ${width}`);
-    return count;
-  };
   const config: TransformerConfig = {
     sourceVocabSize: vocabSize,
     targetVocabSize: vocabSize,
+    ...readBartLayers(read, 'BART'),
+    positions: 'learned',
+    positionOffset: 2, // a leftover of fairseq, where positions began after the padding id
+    embeddingNorm: true,
+    sharedEmbeddings: read.boolean('tie_word_embeddings', true) ? 'all' : 'none',
+    padId: read.int('pad_token_id', { min: 0, otherwise: 1 }),
+    eosIds: read.ids('eos_token_id', 2),
+    startId: read.int('decoder_start_token_id', { min: 0, otherwise: 2 }),
+  };
+  return encoderDecoder('bart', config, { ...(json as object), model_type: 'bart' }, keyMap(config));
+}
+
+/** What the configurations of BART and Marian, who took it over, have in common. */
+export function readBartLayers(
+  read: ConfigReader,
+  family: string,
+): Omit<
+  TransformerConfig,
+  | 'sourceVocabSize'
+  | 'targetVocabSize'
+  | 'positions'
+  | 'positionOffset'
+  | 'embeddingNorm'
+  | 'sharedEmbeddings'
+  | 'padId'
+  | 'eosIds'
+  | 'startId'
+> {
+  read.only('normalize_before', false, `${family} models are post-norm`);
+  read.only('add_final_layer_norm', false, 'there is no norm after the last layer');
+  read.only('is_encoder_decoder', true, `${family} here is both encoder and decoder`);
+  read.only('is_decoder', false, `${family} here is both encoder and decoder`);
+  read.only('encoder_layerdrop', 0, 'layer drop is not implemented');
+  read.only('decoder_layerdrop', 0, 'layer drop is not implemented');
+  const width = read.int('d_model', { otherwise: 1024 });
+  return {
     width,
     encoderLayers: read.layers('encoder_layers', 12),
     decoderLayers: read.layers('decoder_layers', 12),
-    encoderHeads: heads('encoder_attention_heads'),
-    decoderHeads: heads('decoder_attention_heads'),
+    encoderHeads: read.heads('encoder_attention_heads', 'd_model', width, 16),
+    decoderHeads: read.heads('decoder_attention_heads', 'd_model', width, 16),
     encoderHidden: read.int('encoder_ffn_dim', { otherwise: 4096 }),
     decoderHidden: read.int('decoder_ffn_dim', { otherwise: 4096 }),
     activation: parseActivation(read.where('activation_function'), read.raw('activation_function') ?? 'gelu'),
     normEpsilon: 1e-5, // torch.nn.LayerNorm's own: the reference has no field for it
     normPlacement: 'post',
-    positions: 'learned',
-    positionOffset: 2, // a leftover of fairseq, where positions began after the padding id
-    embeddingNorm: true,
-    sharedEmbeddings: read.boolean('tie_word_embeddings', true) ? 'all' : 'none',
     scaleEmbedding: read.boolean('scale_embedding', false),
     attentionBias: true,
     outputBias: 'fixed',
@@ -51,11 +71,7 @@ export function parseBart(json: unknown, file = 'config.json'): EncoderDecoderMo
     dropout: read.rate('dropout', 0.1),
     attentionDropout: read.rate('attention_dropout', 0),
     activationDropout: read.rate('activation_dropout', 0),
-    padId: read.int('pad_token_id', { min: 0, otherwise: 1 }),
-    eosIds: read.ids('eos_token_id', 2),
-    startId: read.int('decoder_start_token_id', { min: 0, otherwise: 2 }),
   };
-  return encoderDecoder('bart', config, { ...(json as object), model_type: 'bart' }, keyMap(config));
 }
 
 function keyMap({ sharedEmbeddings }: TransformerConfig): KeyMap {

@@ -62,6 +62,13 @@ export class ConfigReader {
     throw this.error(name, 'a token id, or a list of them');
   }
 
+  /** A number of heads, which divides the width that the field `widthName` gave. */
+  heads(name: string, widthName: string, width: number, otherwise: number): number {
+    const count = this.int(name, { otherwise });
+    if (width % count !== 0) throw this.error(name, `a divisor of ${widthName} ${width}`);
+    return count;
+  }
+
   /** A probability below 1. */
   rate(name: string, otherwise: number): number {
     return this.#read(

@@ -7,7 +7,6 @@ import {
   encoderModel,
   readClasses,
   readHead,
-  readHeads,
   readProblem,
   refuseDecoders,
   sharedHeads,
@@ -62,7 +61,7 @@ function readConfig(read: ConfigReader): EncoderConfig {
     embeddingWidth: width,
     projectsEmbedding: false,
     layers: read.layers('n_layers', 6),
-    heads: readHeads(read, 'n_heads', 'dim', width, 12),
+    heads: read.heads('n_heads', 'dim', width, 12),
     hidden: read.int('hidden_dim', { otherwise: 3072 }),
     activation: parseActivation(read.where('activation'), read.raw('activation') ?? 'gelu'),
     normEpsilon: 1e-12, // the reference has no field for it

@@ -80,19 +80,6 @@ export function readProblem(read: ConfigReader, labels: number): ProblemType {
   );
 }
 
-/** A divisor of the width. */
-export function readHeads(
-  read: ConfigReader,
-  name: string,
-  widthName: string,
-  width: number,
-  otherwise: number,
-): number {
-  const heads = read.int(name, { otherwise });
-  if (width % heads !== 0) throw read.error(name, `a divisor of ${widthName} ${width}`);
-  return heads;
-}
-
 /** The parts of a family's key map that depend on its names alone. */
 export interface EncoderKeys {
   /** Of the encoder in a model with a head: `bert.`. */

@@ -149,8 +149,7 @@ export function parseGpt2(json: unknown, file = 'config.json'): CausalModel {
   read.only('is_encoder_decoder', false, 'GPT-2 continues a text');
   read.only('add_cross_attention', false, 'GPT-2 here is a decoder alone');
   const width = read.int('n_embd', { otherwise: 768 });
-  const heads = read.int('n_head', { otherwise: 12 });
-  if (width % heads !== 0) throw read.error('n_head', `a divisor of n_embd ${width}`);
+  const heads = read.heads('n_head', 'n_embd', width, 12);
   const config: Gpt2Config = {
     vocabSize: read.int('vocab_size', { otherwise: 50257 }),
     maxLength: read.int('n_positions', { otherwise: 1024 }),

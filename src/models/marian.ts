@@ -1,6 +1,5 @@
 import type { KeyMap } from '../checkpoint/keyMap.ts';
-import { parseActivation } from '../nn/feedForward.ts';
-import { bartLayerRules } from './bart.ts';
+import { bartLayerRules, readBartLayers } from './bart.ts';
 import { ConfigReader } from './configReader.ts';
 import type { EncoderDecoderModel } from './model.ts';
 import { encoderDecoder, type TransformerConfig } from './transformer.ts';
@@ -13,14 +12,8 @@ import { encoderDecoder, type TransformerConfig } from './transformer.ts';
 export function parseMarian(json: unknown, file = 'config.json'): EncoderDecoderModel {
   const read = new ConfigReader(json, file);
   read.architecture('MarianMTModel', 'MarianModel');
-  read.only('is_encoder_decoder', true, 'Marian here is both encoder and decoder');
-  read.only('is_decoder', false, 'Marian here is both encoder and decoder');
   read.only('static_position_embeddings', true, 'positions are sinusoidal');
-  read.only('normalize_before', false, 'Marian models are post-norm');
   read.only('normalize_embedding', false, 'there is no norm after the embedding');
-  read.only('add_final_layer_norm', false, 'there is no norm after the last layer');
-  read.only('encoder_layerdrop', 0, 'layer drop is not implemented');
-  read.only('decoder_layerdrop', 0, 'layer drop is not implemented');
   const sourceVocabSize = read.int('vocab_size');
   const targetVocabSize = read.int('decoder_vocab_size', { otherwise: sourceVocabSize });
   const isShared = read.boolean('share_encoder_decoder_embeddings', true);
@@ -29,37 +22,15 @@ export function parseMarian(json: unknown, file = 'config.json'): EncoderDecoder
   if (isShared && sourceVocabSize !== targetVocabSize) {
     throw read.error('decoder_vocab_size', `vocab_size ${sourceVocabSize}: share_encoder_decoder_embeddings is true`);
   }
-  const width = read.int('d_model', { otherwise: 1024 });
-  const heads = (name: string): number => {
-    const count = read.int(name, { otherwise: 16 });
-    if (width % count !== 0) throw read.error(name, `a divisor of d_model ${width}`);
-    return count;
-  };
   const padId = read.int('pad_token_id', { min: 0, otherwise: 58100 });
   const config: TransformerConfig = {
     sourceVocabSize,
     targetVocabSize,
-    width,
-    encoderLayers: read.layers('encoder_layers', 12),
-    decoderLayers: read.layers('decoder_layers', 12),
-    encoderHeads: heads('encoder_attention_heads'),
-    decoderHeads: heads('decoder_attention_heads'),
-    encoderHidden: read.int('encoder_ffn_dim', { otherwise: 4096 }),
-    decoderHidden: read.int('decoder_ffn_dim', { otherwise: 4096 }),
-    activation: parseActivation(read.where('activation_function'), read.raw('activation_function') ?? 'gelu'),
-    normEpsilon: 1e-5, // torch.nn.LayerNorm's own: the reference has no field for it
-    normPlacement: 'post',
+    ...readBartLayers(read, 'Marian'),
     positions: 'split',
     positionOffset: 0,
     embeddingNorm: false,
     sharedEmbeddings: isShared ? 'all' : isTied ? 'decoder' : 'none',
-    scaleEmbedding: read.boolean('scale_embedding', false),
-    attentionBias: true,
-    outputBias: 'fixed',
-    maxLength: read.int('max_position_embeddings', { otherwise: 1024 }),
-    dropout: read.rate('dropout', 0.1),
-    attentionDropout: read.rate('attention_dropout', 0),
-    activationDropout: read.rate('activation_dropout', 0),
     padId,
     eosIds: read.ids('eos_token_id', 0),
     startId: read.int('decoder_start_token_id', { min: 0, otherwise: padId }),

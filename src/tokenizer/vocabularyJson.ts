@@ -1,5 +1,6 @@
 import { brief } from '../base/brief.ts';
 import { QkvError } from '../base/errors.ts';
+import { isObject } from './checkTokenizerJson.ts';
 import type { AddedTokenJson } from './tokenizerJson.ts';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -179,8 +180,4 @@ export function roleToken(config: Json, name: string): string | undefined {
 
 function badConfig(name: string, got: unknown, expected: string): QkvError {
   return new QkvError('tokenizer', { where: `tokenizer_config.json: ${name}`, got: brief(got), expected });
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
