@@ -2,7 +2,7 @@
  * A training recipe as the trainer gets it: checked, defaults filled in. What each key means, its unit and its default
  * stand in `recipeSchema.ts`, which is also the source of `recipes/recipe.schema.json`.
  */
-export type Recipe = TranslationRecipe | LanguageModelRecipe | MaskedLanguageModelRecipe;
+export type Recipe = TranslationRecipe | LanguageModelRecipe | MaskedLanguageModelRecipe | DenoisingRecipe;
 
 interface RecipeHead {
   name: string;
@@ -38,6 +38,27 @@ export interface MaskedLanguageModelRecipe extends RecipeHead {
   train: MaskedLanguageModelTraining;
   evaluate: MaskedLanguageModelEvaluation;
 }
+
+export interface DenoisingRecipe extends RecipeHead {
+  task: 'denoising';
+  data: TextData | TextFilesData;
+  tokenizer: TokenizerRecipe;
+  model: ConfiguredRecipe<'t5' | 'bart'> | PretrainedRecipe;
+  objective:
+    | { kind: 'span-corruption'; density: number; meanLength: number }
+    | { kind: 'denoising'; noise: NoiseRecipe[] };
+  train: DenoisingTraining;
+  evaluate: MaskedLanguageModelEvaluation;
+}
+
+/** One way to damage a text; `probability` is that of doing it to a text, `rate` the share of its tokens. */
+export type NoiseRecipe = { probability: number } & (
+  | { kind: 'sentence-permutation' }
+  | { kind: 'text-infilling'; rate: number; meanLength: number }
+  | { kind: 'token-masking'; rate: number }
+  | { kind: 'token-deletion'; rate: number }
+  | { kind: 'document-rotation' }
+);
 
 export interface TsvPairsData {
   format: 'tsv';
@@ -185,6 +206,11 @@ export interface MaskedLanguageModelObjective {
 
 export interface MaskedLanguageModelTraining extends Training {
   batchSize: number;
+  maxLength: number;
+}
+
+export interface DenoisingTraining extends Training {
+  batchTokens: number;
   maxLength: number;
 }
 

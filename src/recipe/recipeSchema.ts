@@ -514,6 +514,100 @@ const maskedLanguageModel = z.strictObject({
     .describe('What a validation does. Default: loss over all sequences.'),
 });
 
+const probability = optional(z.number().min(0).max(1), 1, 'How probably a text is damaged so.');
+const rate = positive.lt(1).describe('Share of the tokens of a text.');
+const noise = z
+  .discriminatedUnion('kind', [
+    z.strictObject({
+      kind: z
+        .literal('sentence-permutation')
+        .describe('The sentences in random order; it comes first, while they are known.'),
+      probability,
+    }),
+    z.strictObject({
+      kind: z.literal('text-infilling').describe('Spans, each of which becomes one mask.'),
+      probability,
+      rate,
+      meanLength: optional(positive.max(100), 3, 'Mean of the Poisson distribution of their lengths.'),
+    }),
+    z.strictObject({ kind: z.literal('token-masking').describe('Random tokens become masks.'), probability, rate }),
+    z.strictObject({ kind: z.literal('token-deletion').describe('Random tokens are left out.'), probability, rate }),
+    z.strictObject({
+      kind: z.literal('document-rotation').describe('The text begins with one of its tokens chosen at random.'),
+      probability,
+    }),
+  ])
+  .describe('One way to damage a text.');
+
+const denoising = z.strictObject({
+  task: z
+    .literal('denoising')
+    .describe('Damaged text is made whole, as T5 and BART are pretrained; the damage is new in every epoch.'),
+  ...head,
+  data: z
+    .discriminatedUnion('format', [textData, textFilesData])
+    .describe('A sentence a line, a blank line between documents.'),
+  tokenizer,
+  model: z
+    .discriminatedUnion('family', [
+      configured('t5', 'T5, by its config.json. Opens in Python as T5ForConditionalGeneration.'),
+      configured('bart', 'BART, by its config.json. Opens in Python as BartForConditionalGeneration.'),
+      pretrained,
+    ])
+    .describe('An encoder-decoder model.'),
+  objective: z
+    .discriminatedUnion('kind', [
+      z.strictObject({
+        kind: z
+          .literal('span-corruption')
+          .describe('T5: spans are taken out, and written behind the sentinels that stand for them.'),
+        density: optional(positive.lt(1), 0.15, 'Share of the tokens that are taken out.'),
+        meanLength: optional(z.number().min(1), 3, 'Mean length of a span, in tokens.'),
+      }),
+      z.strictObject({
+        kind: z.literal('denoising').describe('BART: the whole text is written as it was.'),
+        noise: z
+          .array(noise)
+          .min(1)
+          .refine((list) => list.every(({ kind }, i) => i === 0 || kind !== 'sentence-permutation'), {
+            error: 'sentence-permutation first: later no sentences are left',
+          })
+          .default([
+            { kind: 'sentence-permutation', probability: 1 },
+            { kind: 'text-infilling', probability: 1, rate: 0.3, meanLength: 3 },
+          ])
+          .describe(
+            'What is done to a text, in this order. Default: sentence-permutation, then text-infilling with rate 0.3.',
+          ),
+      }),
+    ])
+    .describe('What is damaged and what is written.'),
+  train: z
+    .strictObject({
+      ...training,
+      batchTokens: count.describe('Tokens of a batch, source and target, padding included, at most.'),
+      maxLength: z
+        .int()
+        .min(8)
+        .describe('Tokens of a source, special ones included: exactly as many with span-corruption, else at most.'),
+    })
+    .describe('The training run.'),
+  evaluate: z
+    .strictObject({
+      sequences: optional(
+        count.nullable(),
+        null,
+        'Texts of the validation part, from its start, that a validation takes; null: all.',
+      ),
+      fill: z
+        .array(z.string().min(1))
+        .default([])
+        .describe('Damaged texts, as the tokenizer writes them, that each validation makes whole. Default: [].'),
+    })
+    .prefault({})
+    .describe('What a validation does. Default: loss over all texts.'),
+});
+
 /** Only a model that exists has a tokenizer of its own. */
 const tokenizerOfModel = {
   check: ({ tokenizer, model }: { tokenizer: { kind: string }; model: { family: string } }): boolean =>
@@ -537,6 +631,7 @@ const schema = z.discriminatedUnion('task', [
         error: 'none: this family has no head for it',
       },
     ),
+  denoising.refine(tokenizerOfModel.check, tokenizerOfModel.params),
 ]);
 
 export const recipeSchema: z.ZodType<Recipe> = schema;

@@ -20,10 +20,17 @@ import type { Translate } from './translationTask.ts';
 /** Sentences that are translated together, of similar length. */
 const BATCH = 64;
 
+export interface WritingOptions extends Pick<TranslationEvaluation, 'beam' | 'maxLength'> {
+  /** Of beams. */
+  readonly lengthPenalty?: number;
+  /** Whether special tokens are shown, but for those that begin and end a text. */
+  readonly keepsSpecial?: boolean;
+}
+
 export function translatorFor(
   runtime: Runtime,
   arena: () => ParameterArena,
-  evaluate: TranslationEvaluation,
+  evaluate: WritingOptions,
 ): (model: EncoderDecoderModel, tokenizer: Tokenizer) => Translate {
   return (model, tokenizer) => {
     let session: GenerationSession | undefined;
@@ -31,7 +38,7 @@ export function translatorFor(
     const options: GenerateOptions = {
       maxNewTokens: Math.min(evaluate.maxLength, model.maxLength),
       ...(model.family === 'marian' && { badWordsIds: [[model.padId!]], forcedEosId: model.eosIds[0]! }),
-      ...(evaluate.beam > 1 && { numBeams: evaluate.beam, lengthPenalty: evaluate.lengthPenalty }),
+      ...(evaluate.beam > 1 && { numBeams: evaluate.beam, lengthPenalty: evaluate.lengthPenalty ?? 1 }),
     };
     return async (sentences, stop) => {
       session ??= new GenerationSession(runtime, model, arena().tensors);
@@ -47,7 +54,10 @@ export function translatorFor(
           options,
         );
         for (const [i, row] of rows.entries()) {
-          translations[row] = tokenizer.decode(results[i]![0]!.ids, { skipSpecialTokens: true });
+          const { ids } = results[i]![0]!;
+          translations[row] = evaluate.keepsSpecial
+            ? tokenizer.decode(ids.filter((id) => !model.eosIds.includes(id) && id !== tokenizer.specialIds.bos))
+            : tokenizer.decode(ids, { skipSpecialTokens: true });
         }
       }
       return translations;

@@ -11,7 +11,13 @@ import type { Model } from '../models/model.ts';
 import type { ParameterArena } from '../nn/parameterArena.ts';
 import { fillArena, openParts } from '../pretrained/pretrained.ts';
 import type { TokenizerSource } from '../pretrained/tokenizerSource.ts';
-import type { LanguageModelRecipe, MaskedLanguageModelRecipe, Recipe, TranslationRecipe } from '../recipe/recipe.ts';
+import type {
+  DenoisingRecipe,
+  LanguageModelRecipe,
+  MaskedLanguageModelRecipe,
+  Recipe,
+  TranslationRecipe,
+} from '../recipe/recipe.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
 import { maxLengthOf, type StartingPoint } from './recipeModel.ts';
 import { existingTokenizerFiles, trainRecipeTokenizer } from './recipeTokenizer.ts';
@@ -34,9 +40,10 @@ async function all(pairs: AsyncIterable<TextPair>): Promise<TextPair[]> {
   return list;
 }
 
-export async function readTexts({
-  data,
-}: LanguageModelRecipe | MaskedLanguageModelRecipe): Promise<{ readonly train: string; readonly validation: string }> {
+export async function readTexts({ data }: LanguageModelRecipe | MaskedLanguageModelRecipe | DenoisingRecipe): Promise<{
+  readonly train: string;
+  readonly validation: string;
+}> {
   const read = (path: string): Promise<string> => {
     const lines = readLines(path);
     return readText(data.column === null ? lines : columnOf(lines, data.column));

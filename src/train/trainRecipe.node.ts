@@ -4,6 +4,7 @@ import { locateModel } from '../pretrained/openModel.node.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
+import { denoisingTask } from './denoisingTask.ts';
 import type { TrainingEvent } from './events.ts';
 import { languageModelTask } from './languageModelTask.ts';
 import { fillerFor, samplerFor, translatorFor } from './liveModel.ts';
@@ -127,6 +128,11 @@ async function makeTask(
     // a line is a text of its own here
     files ??= await makeTokenizer(recipe, () => parts.train.split('\n'), start);
     return maskedLanguageModelTask(recipe, parts, files, start, fillerFor(runtime, arena));
+  }
+  if (recipe.task === 'denoising') {
+    files ??= await makeTokenizer(recipe, () => parts.train.split('\n'), start);
+    const evaluate = { beam: 1, maxLength: recipe.train.maxLength, keepsSpecial: true };
+    return denoisingTask(recipe, parts, files, start, translatorFor(runtime, arena, evaluate));
   }
   files ??= await makeTokenizer(recipe, () => [parts.train], start);
   return languageModelTask(recipe, parts, files, start, samplerFor(runtime, arena, recipe));
