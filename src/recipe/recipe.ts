@@ -25,6 +25,7 @@ export interface LanguageModelRecipe extends RecipeHead {
   data: TextData | TextFilesData;
   tokenizer: TokenizerRecipe;
   model: Gpt2Recipe | ConfiguredRecipe<'llama'> | PretrainedRecipe;
+  objective: { prefix: boolean };
   train: LanguageModelTraining;
   evaluate: LanguageModelEvaluation;
 }
@@ -192,6 +193,7 @@ export interface TranslationTraining extends Training {
 export interface LanguageModelTraining extends Training {
   batchSize: number;
   blockSize: number;
+  packing: 'random-blocks' | 'documents' | 'separate-documents';
 }
 
 export interface MaskedLanguageModelObjective {

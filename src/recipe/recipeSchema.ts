@@ -406,11 +406,26 @@ const languageModel = z
         pretrained,
       ])
       .describe('A decoder-only model.'),
+    objective: z
+      .strictObject({
+        prefix: optional(
+          z.boolean(),
+          false,
+          'Whether a beginning of random length of each block is given, and sees itself as a whole; only the rest is predicted.',
+        ),
+      })
+      .prefault({})
+      .describe('Cross-entropy of the next token. Default: of every token.'),
     train: z
       .strictObject({
         ...training,
         batchSize: count.describe('Blocks of a batch.'),
         blockSize: count.describe('Tokens of a block; at most model.maxLength.'),
+        packing: optional(
+          z.enum(['random-blocks', 'documents', 'separate-documents']),
+          'random-blocks',
+          'random-blocks of the running text; documents, parted by blank lines, one behind the other, each with an end token; separate-documents: the same, but a document sees no other, and its positions begin at 0.',
+        ),
       })
       .describe('The training run.'),
     evaluate: z
@@ -433,6 +448,11 @@ const languageModel = z
     error: 'at most model.maxLength',
     when: ({ value }) =>
       Number.isInteger(at(value, 'train', 'blockSize')) && Number.isInteger(at(value, 'model', 'maxLength')),
+  })
+  .refine(({ objective, train }) => !objective.prefix || train.packing !== 'separate-documents', {
+    path: ['train', 'packing'],
+    error: 'random-blocks or documents, with objective.prefix',
+    when: ({ value }) => at(value, 'objective', 'prefix') === true,
   });
 
 const maskedLanguageModel = z.strictObject({

@@ -39,7 +39,10 @@ function specialTokens(recipe: Recipe, tokenizer: TrainedTokenizerRecipe): Speci
     (tokenizer.kind === 'char' &&
       (recipe.task !== 'language-model' || tokenizer.limitAlphabet !== null || tokenizer.minFrequency > 1));
   const unk = hasUnknown ? { unk: '<unk>' } : {};
-  if (recipe.task === 'language-model') return tokenizer.kind === 'byte-bpe' ? { eos: GPT2_END } : unk;
+  if (recipe.task === 'language-model') {
+    const ends = tokenizer.kind === 'byte-bpe' || recipe.train.packing !== 'random-blocks';
+    return { ...(ends && { eos: GPT2_END }), ...unk };
+  }
   if (recipe.task === 'masked-language-model') {
     // RoBERTa's tokens in fairseq's order, whose padding has the id 1; else BERT's
     if (recipe.model.family === 'roberta') return { bos: '<s>', pad: '<pad>', eos: '</s>', ...unk, mask: '<mask>' };
