@@ -1,8 +1,15 @@
+import type { RecordsData } from './dataSource.ts';
+
 /**
  * A training recipe as the trainer gets it: checked, defaults filled in. What each key means, its unit and its default
  * stand in `recipeSchema.ts`, which is also the source of `recipes/recipe.schema.json`.
  */
-export type Recipe = TranslationRecipe | LanguageModelRecipe | MaskedLanguageModelRecipe | DenoisingRecipe;
+export type Recipe =
+  | TranslationRecipe
+  | LanguageModelRecipe
+  | MaskedLanguageModelRecipe
+  | DenoisingRecipe
+  | InstructionRecipe;
 
 interface RecipeHead {
   name: string;
@@ -51,6 +58,20 @@ export interface DenoisingRecipe extends RecipeHead {
   train: DenoisingTraining;
   evaluate: MaskedLanguageModelEvaluation;
 }
+
+export interface InstructionRecipe extends RecipeHead {
+  task: 'instruction';
+  data: Omit<RecordsData<InstructionFields>, 'test'>;
+  tokenizer: TokenizerRecipe;
+  model: Gpt2Recipe | ConfiguredRecipe<'llama'> | PretrainedRecipe;
+  objective: { format: { kind: 'chat'; system: string | null } | { kind: 'text'; prompt: string } };
+  train: InstructionTraining;
+  evaluate: { examples: number | null; samples: number; maxLength: number };
+}
+
+export type InstructionFields =
+  | { prompt: string | number; completion: string | number }
+  | { messages: string | number };
 
 /** One way to damage a text; `probability` is that of doing it to a text, `rate` the share of its tokens. */
 export type NoiseRecipe = { probability: number } & (
@@ -212,6 +233,11 @@ export interface MaskedLanguageModelTraining extends Training {
 }
 
 export interface DenoisingTraining extends Training {
+  batchTokens: number;
+  maxLength: number;
+}
+
+export interface InstructionTraining extends Training {
   batchTokens: number;
   maxLength: number;
 }

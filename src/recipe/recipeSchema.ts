@@ -1,20 +1,8 @@
 import { z } from 'zod';
+import { fieldName, recordSource } from './dataSchema.ts';
 import type { Recipe } from './recipe.ts';
+import { count, fraction, optional, path, positive } from './schemaParts.ts';
 
-/** A key that may be left out; its description ends with its default. */
-function optional<T extends z.ZodType>(schema: T, value: NoInfer<z.output<T>>, text: string): z.ZodDefault<T> {
-  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
-  return schema.default(value as z.util.NoUndefined<z.output<T>>).describe(`${text} Default: ${shown}.`);
-}
-
-const count = z.int().min(1);
-const fraction = z.number().min(0).lt(1);
-const positive = z.number().gt(0);
-const path = (what: string) =>
-  z
-    .string()
-    .min(1)
-    .describe(`${what} A relative path starts at the recipe's folder, one given by --set at the working folder.`);
 const pathPair = (what: string) => z.tuple([path('Source side.'), path('Target side.')]).describe(what);
 
 const PAIRS = 'Names ending in .gz are unpacked.';
@@ -628,6 +616,85 @@ const denoising = z.strictObject({
     .describe('What a validation does. Default: loss over all texts.'),
 });
 
+const instruction = z
+  .strictObject({
+    task: z
+      .literal('instruction')
+      .describe('A language model that answers: what is asked is given, and only answers are predicted.'),
+    ...head,
+    data: z
+      .strictObject({
+        format: z.literal('records').describe('Rows of tables: TSV, CSV, JSONL, parquet.'),
+        train: recordSource,
+        validation: recordSource,
+        fields: z
+          .union([
+            z.strictObject({
+              prompt: fieldName.describe('What is asked.'),
+              completion: fieldName.describe('What is answered.'),
+            }),
+            z.strictObject({
+              messages: fieldName.describe('A list of { role, content }; answers have the role assistant.'),
+            }),
+          ])
+          .describe('Where the parts of an example stand.'),
+      })
+      .describe('A question and its answer a record, or a conversation.'),
+    tokenizer,
+    model: z
+      .discriminatedUnion('family', [
+        gpt2,
+        configured('llama', 'Llama, by its config.json. Opens in Python as LlamaForCausalLM.'),
+        pretrained,
+      ])
+      .describe('A decoder-only model.'),
+    objective: z
+      .strictObject({
+        format: z
+          .discriminatedUnion('kind', [
+            z.strictObject({
+              kind: z.literal('chat').describe("By the model's chat template; what it puts behind an answer counts."),
+              system: optional(z.string().min(1).nullable(), null, 'What the model is told before; null: nothing.'),
+            }),
+            z.strictObject({
+              kind: z.literal('text').describe('The prompt, the completion, the end token.'),
+              prompt: optional(
+                z.string().refine((text) => text.split('{prompt}').length === 2, { error: '{prompt}, once' }),
+                '{prompt}\n',
+                'What is made of the prompt.',
+              ),
+            }),
+          ])
+          .describe('How a text is made of a record.'),
+      })
+      .describe('Cross-entropy of the tokens of answers.'),
+    train: z
+      .strictObject({
+        ...training,
+        batchTokens: count.describe('Tokens of a batch, padding included, at most.'),
+        maxLength: z.int().min(8).describe('Examples of more tokens are left out, and counted.'),
+      })
+      .describe('The training run.'),
+    evaluate: z
+      .strictObject({
+        examples: optional(
+          count.nullable(),
+          null,
+          'Examples of the validation part, from its start, that a validation takes; null: all.',
+        ),
+        samples: optional(z.int().min(0), 2, 'First validation examples that the model answers.'),
+        maxLength: optional(count, 128, 'Longest answer, in tokens.'),
+      })
+      .prefault({})
+      .describe('What a validation does. Default: loss over all examples, and two answers.'),
+  })
+  .refine(({ data, objective }) => objective.format.kind === 'chat' || 'prompt' in data.fields, {
+    path: ['data', 'fields'],
+    error: 'prompt and completion: messages need objective.format.kind chat',
+    when: ({ value }) =>
+      at(value, 'objective', 'format', 'kind') === 'text' && at(value, 'data', 'fields') !== undefined,
+  });
+
 /** Only a model that exists has a tokenizer of its own. */
 const tokenizerOfModel = {
   check: ({ tokenizer, model }: { tokenizer: { kind: string }; model: { family: string } }): boolean =>
@@ -652,6 +719,7 @@ const schema = z.discriminatedUnion('task', [
       },
     ),
   denoising.refine(tokenizerOfModel.check, tokenizerOfModel.params),
+  instruction.refine(tokenizerOfModel.check, tokenizerOfModel.params),
 ]);
 
 export const recipeSchema: z.ZodType<Recipe> = schema;

@@ -8,6 +8,7 @@ import { fillMask } from '../pretrained/fillMask.ts';
 import type { LanguageModelRecipe, TranslationEvaluation } from '../recipe/recipe.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import type { Answer } from './instructionTask.ts';
 import type { Continue } from './languageModelTask.ts';
 import type { Fill } from './maskedLanguageModelTask.ts';
 import type { Translate } from './translationTask.ts';
@@ -93,6 +94,28 @@ export function samplerFor(
         if (finish === 'end') break;
       }
       return tokenizer.decode(text, { skipSpecialTokens: true });
+    };
+  };
+}
+
+/** Answers prompts, greedily, with the weights in the arena as they are when it is called. */
+export function answererFor(
+  runtime: Runtime,
+  arena: () => ParameterArena,
+  maxLength: number,
+): (model: CausalModel, tokenizer: Tokenizer) => Answer {
+  return (model, tokenizer) => {
+    let session: GenerationSession | undefined;
+    return async (prompts, stop) => {
+      session ??= new GenerationSession(runtime, model, arena().tensors);
+      const answers: string[] = [];
+      for (const prompt of prompts) {
+        if (stop.aborted) return undefined;
+        const room = model.maxLength - prompt.length;
+        const [results] = await generate(session, [prompt], { maxNewTokens: Math.max(1, Math.min(maxLength, room)) });
+        answers.push(tokenizer.decode(results![0]!.ids, { skipSpecialTokens: true }));
+      }
+      return answers;
     };
   };
 }

@@ -48,6 +48,7 @@ function specialTokens(recipe: Recipe, tokenizer: TrainedTokenizerRecipe): Speci
     if (recipe.model.family === 'roberta') return { bos: '<s>', pad: '<pad>', eos: '</s>', ...unk, mask: '<mask>' };
     return { pad: '[PAD]', ...(hasUnknown && { unk: '[UNK]' }), cls: '[CLS]', sep: '[SEP]', mask: '[MASK]' };
   }
+  if (recipe.task === 'instruction') return { pad: '<pad>', eos: GPT2_END, ...unk };
   if (recipe.task === 'denoising') {
     if (recipe.objective.kind === 'denoising') {
       return { bos: '<s>', pad: '<pad>', eos: '</s>', ...unk, mask: '<mask>' }; // BART's order
@@ -68,7 +69,7 @@ const SENTINELS = 100;
 
 /** What stands around each text. */
 function around(recipe: Recipe, roles: SpecialTokenRoles): Pick<TrainBpeOptions, 'around'> {
-  if (recipe.task === 'language-model') return {};
+  if (recipe.task === 'language-model' || recipe.task === 'instruction') return {};
   if (recipe.task === 'translation') return { around: { after: roles.eos! } };
   const before = roles.cls ?? roles.bos;
   return { around: { ...(before !== undefined && { before }), after: (roles.sep ?? roles.eos)! } };

@@ -6,10 +6,11 @@ import type { Runtime } from '../runtime/runtime.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
 import { denoisingTask } from './denoisingTask.ts';
 import type { TrainingEvent } from './events.ts';
+import { instructionTask } from './instructionTask.ts';
 import { languageModelTask } from './languageModelTask.ts';
-import { fillerFor, samplerFor, translatorFor } from './liveModel.ts';
+import { answererFor, fillerFor, samplerFor, translatorFor } from './liveModel.ts';
 import { maskedLanguageModelTask } from './maskedLanguageModelTask.ts';
-import { makeTokenizer, openStart, readPairs, readTexts, type Start } from './recipeData.node.ts';
+import { makeTokenizer, openStart, readConversations, readPairs, readTexts, type Start } from './recipeData.node.ts';
 import { RunFolder, type SavedRun } from './runFolder.node.ts';
 import type { Examination, StopSignal, TrainingTask } from './task.ts';
 import { type EndReason, Trainer, type TrainingOutcome } from './trainer.ts';
@@ -122,6 +123,12 @@ async function makeTask(
     const texts = () => parts.train.flatMap(({ source, target }) => [source, target]);
     files ??= await makeTokenizer(recipe, texts, start);
     return translationTask(recipe, parts, files, start, translatorFor(runtime, arena, recipe.evaluate));
+  }
+  if (recipe.task === 'instruction') {
+    const parts = await readConversations(recipe);
+    const texts = () => parts.train.flatMap(({ messages }) => messages.map(({ content }) => content));
+    files ??= await makeTokenizer(recipe, texts, start);
+    return instructionTask(recipe, parts, files, start, answererFor(runtime, arena, recipe.evaluate.maxLength));
   }
   const parts = await readTexts(recipe);
   if (recipe.task === 'masked-language-model') {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { loadRecipe } from '../../src/recipe/loadRecipe.node.ts';
 import type { Recipe } from '../../src/recipe/recipe.ts';
 
-export type TinyTask = 'translation' | 'language-model' | 'masked-language-model' | 'denoising';
+export type TinyTask = 'translation' | 'language-model' | 'masked-language-model' | 'denoising' | 'instruction';
 
 export interface TinyMetrics {
   readonly step: number;
