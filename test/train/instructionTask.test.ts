@@ -68,8 +68,7 @@ async function taskOf(
 
 /** Per row of the first validation batch: what is read, and what of it is predicted. */
 function texts(task: TrainingTask): { read: string; predicted: string }[] {
-  const { inputs } = [...task.validation()][0]!; data: ArrayLike<number> }> },
-  ];
+  const { inputs } = [...task.validation()][0]!;
   const [size, length] = inputs['inputIds']!.shape as [number, number];
   const row = (name: string, b: number): number[] => Array.from(inputs[name]!.data).slice(b * length, (b + 1) * length);
   return Array.from({ length: size }, (_, b) => {
