@@ -134,7 +134,7 @@ function fieldsOf(text: string): Record<string, FieldName> {
 async function run(path: string, flags: Flags): Promise<void> {
   refuseConflicts(chosen(flags, ['greedy', 'beam', 'lengthPenalty', 'temperature', 'topK', 'topP', 'seed']));
   const signal = interruptSignal();
-  const [{ planEvaluation, evaluateModel }, { readEvaluationData }, { claimFolder, writeEvaluation }] =
+  const [{ planEvaluation, evaluateModel }, { readEvaluationData }, { claimFolder, releaseFolder, writeEvaluation }] =
     await Promise.all([
       import('../../src/evaluate/evaluateModel.ts'),
       import('../../src/evaluate/readEvaluationData.node.ts'),
@@ -165,6 +165,7 @@ async function run(path: string, flags: Flags): Promise<void> {
     if (flags.json) process.stdout.write(`${JSON.stringify({ ...report, ...(folder && { out: folder }) })}\n`);
     else print(evaluation, folder, flags);
   } catch (error) {
+    if (folder !== undefined) releaseFolder(folder);
     throw signal.aborted ? new Interrupted() : error;
   }
 }

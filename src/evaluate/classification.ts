@@ -123,8 +123,8 @@ function metricsFrom(
     ...('matthews' in scores && { matthews: { score: scores.matthews } }),
     ...(classes.length === 2 && { f1: { score: byLabel[positive!]!.f1, ...byLabel[positive!], positive } }),
     'macro-f1': { score: scores.macro.f1, ...scores.macro, byLabel },
-    'micro-f1': { score: scores.micro.f1, ...scores.micro, byLabel },
-    'weighted-f1': { score: scores.weighted.f1, ...scores.weighted, byLabel },
+    'micro-f1': { score: scores.micro.f1, ...scores.micro },
+    'weighted-f1': { score: scores.weighted.f1, ...scores.weighted },
   };
 }
 

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { QkvError } from '../base/errors.ts';
@@ -20,6 +20,13 @@ export function claimFolder(out: string | undefined, model: string, data: string
     throw new QkvError('io', { where: folder, got, expected: 'a folder that can be written', cause });
   }
   throw new QkvError('io', { where: folder, got: 'a folder that has files', expected: 'a new or an empty one' });
+}
+
+/** Takes the folder away again where nothing came of it. */
+export function releaseFolder(folder: string): void {
+  for (const path of [folder, 'eval']) {
+    if (existsSync(path) && readdirSync(path).length === 0) rmdirSync(path);
+  }
 }
 
 /** Writes `metrics.json` and `predictions.jsonl`, one prediction a line in the order of the records. */
