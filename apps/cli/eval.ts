@@ -6,7 +6,7 @@ import { type PairColumn, readPairsTsv, readParallel, type TextPair } from '../.
 import { Interrupted } from './errors.ts';
 import { addGenerationFlags, type GenerationFlags, generationOptions, refuseConflicts } from './generationFlags.ts';
 import { interruptSignal } from './interrupt.ts';
-import { modelArgument } from './openPretrained.ts';
+import { adapterFlag, modelArgument } from './openPretrained.ts';
 import { openRunning, type RunningModel } from './openRunning.ts';
 import { Progress } from './progress.ts';
 import { oneOf, wholeNumber } from './values.ts';
@@ -26,6 +26,7 @@ interface Options extends GenerationFlags {
   maxLength?: number;
   blockSize?: number;
   batchSize: number;
+  adapter?: string;
   out?: string;
   json?: boolean;
 }
@@ -63,6 +64,7 @@ export function evalCommand(): Command {
     )
     .option('--batch-size <n>', 'what is worked on together', wholeNumber('--batch-size', { min: 1 }), 32)
     .option('--out <file>', 'write the translations, a line each')
+    .option(...adapterFlag)
     .option('--json', 'print the result as JSON')
     .addHelpText(
       'after',
@@ -90,7 +92,7 @@ async function evaluate(path: string, options: Options): Promise<void> {
   const signal = interruptSignal();
   refuseIdle(options);
   refuseConflicts(flagsOf(options));
-  await using running = await openRunning(path, { isMany: true });
+  await using running = await openRunning(path, { isMany: true, adapter: options.adapter });
   try {
     const isPairs = running.pretrained.model.kind === 'encoder-decoder';
     const { report, facts } = isPairs
