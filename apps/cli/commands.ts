@@ -53,7 +53,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./curves.ts')).curvesCommand(),
   },
   eval: {
-    summary: 'measure a model: BLEU, chrF, loss, perplexity',
+    summary: 'measure a model on data, with the metrics of its task',
     load: async () => (await import('./eval.ts')).evalCommand(),
   },
   convert: {
