@@ -1,20 +1,7 @@
 import { z } from 'zod';
 import type { Recipe } from './recipe.ts';
+import { count, fraction, optional, path, positive } from './schemaParts.ts';
 
-/** A key that may be left out; its description ends with its default. */
-function optional<T extends z.ZodType>(schema: T, value: NoInfer<z.output<T>>, text: string): z.ZodDefault<T> {
-  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
-  return schema.default(value as z.util.NoUndefined<z.output<T>>).describe(`${text} Default: ${shown}.`);
-}
-
-const count = z.int().min(1);
-const fraction = z.number().min(0).lt(1);
-const positive = z.number().gt(0);
-const path = (what: string) =>
-  z
-    .string()
-    .min(1)
-    .describe(`${what} A relative path starts at the recipe's folder, one given by --set at the working folder.`);
 const pathPair = (what: string) => z.tuple([path('Source side.'), path('Target side.')]).describe(what);
 
 const PAIRS = 'Names ending in .gz are unpacked.';

@@ -7,10 +7,13 @@ import { columnOf } from '../data/columns.ts';
 import { readLines } from '../data/files.node.ts';
 import { readText, splitText } from '../data/lines.ts';
 import { readPairsTsv, readParallel, type TextPair } from '../data/pairs.ts';
+import { readRecords } from '../data/readRecords.node.ts';
+import type { DataRecord, FieldName } from '../data/records.ts';
 import type { Model } from '../models/model.ts';
 import type { ParameterArena } from '../nn/parameterArena.ts';
 import { fillArena, openParts } from '../pretrained/pretrained.ts';
 import type { TokenizerSource } from '../pretrained/tokenizerSource.ts';
+import { originOf, type RecordSource } from '../recipe/dataSource.ts';
 import type { LanguageModelRecipe, MaskedLanguageModelRecipe, Recipe, TranslationRecipe } from '../recipe/recipe.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
 import { maxLengthOf, type StartingPoint } from './recipeModel.ts';
@@ -26,6 +29,22 @@ export async function readPairs({ data }: TranslationRecipe): Promise<PairParts>
   const read = (paths: readonly [string, string] | null): Promise<TextPair[]> =>
     paths === null ? Promise.resolve([]) : all(readParallel(readLines(paths[0]), readLines(paths[1])));
   return { train: await read(data.train), validation: await read(data.validation), test: await read(data.test) };
+}
+
+/**
+ * The records of a recipe's source, one at a time. A TSV or CSV file has a header unless the recipe says otherwise or names
+ * all `fields` by numbers.
+ */
+export async function* recipeRecords(
+  source: RecordSource,
+  fields: readonly FieldName[],
+): AsyncGenerator<DataRecord, void, undefined> {
+  const { files, format, header } = originOf(source);
+  yield* readRecords({
+    files: files!,
+    format: format ?? undefined,
+    header: header ?? fields.some((field) => typeof field === 'string'),
+  });
 }
 
 async function all(pairs: AsyncIterable<TextPair>): Promise<TextPair[]> {
