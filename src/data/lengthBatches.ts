@@ -1,5 +1,5 @@
-import { bucketPlan } from './bucketPlan.ts';
 import type { BatchPosition } from './bucketBatches.ts';
+import { bucketPlan } from './bucketPlan.ts';
 
 /** Batches that are sorted by length together: as the reference's `group_by_length`. */
 const WINDOW_BATCHES = 50;

@@ -1,10 +1,12 @@
+import type { HeadRecipe } from './headRecipes.ts';
+
 /**
  * A training recipe as the trainer gets it: checked, defaults filled in. What each key means, its unit and its default
  * stand in `recipeSchema.ts`, which is also the source of `recipes/recipe.schema.json`.
  */
-export type Recipe = TranslationRecipe | LanguageModelRecipe | MaskedLanguageModelRecipe;
+export type Recipe = TranslationRecipe | LanguageModelRecipe | MaskedLanguageModelRecipe | HeadRecipe;
 
-interface RecipeHead {
+export interface RecipeHead {
   name: string;
   seed: number;
   output: string;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { fieldName, recordsData } from './dataSchema.ts';
 import type { Recipe } from './recipe.ts';
 import { count, fraction, optional, path, positive } from './schemaParts.ts';
 
@@ -501,6 +502,82 @@ const maskedLanguageModel = z.strictObject({
     .describe('What a validation does. Default: loss over all sequences.'),
 });
 
+const { steps: _, ...trainingBySteps } = training;
+const headTraining = z
+  .strictObject({
+    ...trainingBySteps,
+    steps: optional(count.nullable(), null, 'Optimizer steps of the whole run; null: as many as `epochs` have.'),
+    epochs: optional(positive.nullable(), null, 'Times that all training examples are seen; null: `steps` says it.'),
+    batchSize: count.describe('Examples of a batch.'),
+    maxLength: optional(
+      z.int().min(8).nullable(),
+      null,
+      'Tokens of a text or pair at most, special ones included: longer ones are cut; null: what the model takes.',
+    ),
+    best: optional(
+      z.enum(['loss', 'score']),
+      'score',
+      'What chooses the best snapshot and stops early: validation loss or evaluate.metric.',
+    ),
+  })
+  .refine(({ steps, epochs }) => (steps === null) !== (epochs === null), {
+    path: ['steps'],
+    error: 'either steps or epochs',
+  })
+  .describe('The training run.');
+
+/** What the recipes of all heads share. */
+const onEncoder = {
+  ...head,
+  tokenizer,
+  model: z
+    .discriminatedUnion('family', [
+      configured('bert', 'BERT, by its config.json, with random weights.'),
+      configured('roberta', 'RoBERTa, by its config.json, with random weights.'),
+      configured('albert', 'ALBERT, by its config.json, with random weights.'),
+      configured('distilbert', 'DistilBERT, by its config.json, with random weights.'),
+      pretrained,
+    ])
+    .describe('An encoder. What a pretrained one lacks for the task starts from the seed.'),
+  train: headTraining,
+};
+const labelNames = optional(
+  z.array(z.string().min(1)).min(2).nullable(),
+  null,
+  'Names of the classes in their order; data may have them or, where no name is a number, their numbers from 0. null: those of the training data, sorted.',
+);
+const labelSmoothing = optional(fraction, 0, 'Probability spread evenly over the classes.');
+
+const sequenceClassification = z.strictObject({
+  task: z.literal('sequence-classification').describe('A class, several or a number for a text or a pair of texts.'),
+  ...onEncoder,
+  data: recordsData(
+    z.strictObject({ text: fieldName, pair: fieldName.optional().describe('A second text.'), label: fieldName }),
+  ),
+  objective: z
+    .strictObject({
+      problem: optional(
+        z.enum(['single-label', 'multi-label', 'regression']),
+        'single-label',
+        'One class a text; any number of them (a list, or names between commas); or a number.',
+      ),
+      labels: labelNames,
+      labelSmoothing,
+    })
+    .prefault({})
+    .describe('Cross-entropy, of several labels for each of them; of a number the squared error.'),
+  evaluate: z
+    .strictObject({
+      metric: optional(
+        z.enum(['accuracy', 'f1', 'macro-f1', 'micro-f1', 'matthews', 'pearson', 'spearman']).nullable(),
+        null,
+        'The score; f1 is that of the last of two classes. null: accuracy, micro-f1 of several labels, pearson of numbers.',
+      ),
+    })
+    .prefault({})
+    .describe('What a validation does.'),
+});
+
 /** Only a model that exists has a tokenizer of its own. */
 const tokenizerOfModel = {
   check: ({ tokenizer, model }: { tokenizer: { kind: string }; model: { family: string } }): boolean =>
@@ -524,6 +601,7 @@ const schema = z.discriminatedUnion('task', [
         error: 'none: this family has no head for it',
       },
     ),
+  sequenceClassification.refine(tokenizerOfModel.check, tokenizerOfModel.params),
 ]);
 
 export const recipeSchema: z.ZodType<Recipe> = schema;

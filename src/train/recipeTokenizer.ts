@@ -40,7 +40,7 @@ function specialTokens(recipe: Recipe, tokenizer: TrainedTokenizerRecipe): Speci
       (recipe.task !== 'language-model' || tokenizer.limitAlphabet !== null || tokenizer.minFrequency > 1));
   const unk = hasUnknown ? { unk: '<unk>' } : {};
   if (recipe.task === 'language-model') return tokenizer.kind === 'byte-bpe' ? { eos: GPT2_END } : unk;
-  if (recipe.task === 'masked-language-model') {
+  if (recipe.task !== 'translation') {
     // RoBERTa's tokens in fairseq's order, whose padding has the id 1; else BERT's
     if (recipe.model.family === 'roberta') return { bos: '<s>', pad: '<pad>', eos: '</s>', ...unk, mask: '<mask>' };
     return { pad: '[PAD]', ...(hasUnknown && { unk: '[UNK]' }), cls: '[CLS]', sep: '[SEP]', mask: '[MASK]' };

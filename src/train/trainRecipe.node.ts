@@ -5,10 +5,11 @@ import type { Recipe } from '../recipe/recipe.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
 import type { TrainingEvent } from './events.ts';
+import { headTask, isHeadRecipe, trainingTexts } from './headTasks.ts';
 import { languageModelTask } from './languageModelTask.ts';
-import { fillerFor, samplerFor, translatorFor } from './liveModel.ts';
+import { fillerFor, predictorFor, samplerFor, translatorFor } from './liveModel.ts';
 import { maskedLanguageModelTask } from './maskedLanguageModelTask.ts';
-import { makeTokenizer, openStart, readPairs, readTexts, type Start } from './recipeData.node.ts';
+import { makeTokenizer, openStart, readHeadRecords, readPairs, readTexts, type Start } from './recipeData.node.ts';
 import { RunFolder, type SavedRun } from './runFolder.node.ts';
 import type { Examination, StopSignal, TrainingTask } from './task.ts';
 import { type EndReason, Trainer, type TrainingOutcome } from './trainer.ts';
@@ -66,7 +67,8 @@ export async function trainRecipe(
       onEvent,
       stop,
     });
-    if (!saved) await from?.fill(task.model, trainer.arena);
+    const filled = saved ? undefined : await from?.fill(task.model, trainer.arena, task.hasNewHead === true);
+    if (filled !== undefined) notice(filled);
   } catch (error) {
     if (!resume) await folder.abandon();
     throw error;
@@ -121,6 +123,11 @@ async function makeTask(
     const texts = () => parts.train.flatMap(({ source, target }) => [source, target]);
     files ??= await makeTokenizer(recipe, texts, start);
     return translationTask(recipe, parts, files, start, translatorFor(runtime, arena, recipe.evaluate));
+  }
+  if (isHeadRecipe(recipe)) {
+    const records = await readHeadRecords(recipe);
+    files ??= await makeTokenizer(recipe, () => trainingTexts(recipe, records), start);
+    return headTask(recipe, records, files, start, predictorFor(runtime, arena));
   }
   const parts = await readTexts(recipe);
   if (recipe.task === 'masked-language-model') {
