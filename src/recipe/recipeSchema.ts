@@ -578,6 +578,144 @@ const sequenceClassification = z.strictObject({
     .describe('What a validation does.'),
 });
 
+const partFiles = {
+  train: path('Training data. Names ending in .gz are unpacked.'),
+  validation: path('For the validation loss and score.'),
+  test: optional(path('').nullable(), null, 'For the score at the end; null: none.'),
+};
+
+const tokenClassification = z.strictObject({
+  task: z.literal('token-classification').describe('A tag for each word: names, parts of speech.'),
+  ...onEncoder,
+  data: z
+    .discriminatedUnion('format', [
+      z.strictObject({
+        format: z
+          .literal('conll')
+          .describe('A word a line, its columns between tabs or spaces, a blank line between sentences.'),
+        ...partFiles,
+        word: optional(count, 1, 'The column of the word, from 1.'),
+        tag: optional(count.nullable(), null, 'The column of its tag; null: the last.'),
+      }),
+      recordsData(
+        z.strictObject({ tokens: fieldName.describe('A list of words.'), tags: fieldName.describe('As many tags.') }),
+      ),
+    ])
+    .describe('Words and their tags.'),
+  objective: z
+    .strictObject({
+      labels: labelNames,
+      labelSmoothing,
+      pieces: optional(z.enum(['first', 'all']), 'first', 'Whether the first piece of a word learns its tag, or all.'),
+    })
+    .prefault({})
+    .describe('Cross-entropy.'),
+  evaluate: z
+    .strictObject({
+      metric: optional(
+        z.enum(['entity-f1', 'accuracy']),
+        'entity-f1',
+        'The score: F1 of whole entities as seqeval counts them, or the share of right tags.',
+      ),
+      scheme: optional(z.enum(['conll', 'iob2', 'iobes']), 'conll', 'Which tags make an entity.'),
+    })
+    .prefault({})
+    .describe('What a validation does.'),
+});
+
+const questionAnswering = z.strictObject({
+  task: z.literal('question-answering').describe('An answer is cut from a text, or there is none.'),
+  ...onEncoder,
+  data: z
+    .discriminatedUnion('format', [
+      z.strictObject({ format: z.literal('squad').describe('A JSON file in the format of SQuAD.'), ...partFiles }),
+      recordsData(
+        z.strictObject({
+          question: fieldName,
+          context: fieldName,
+          answers: fieldName.describe(
+            'A list of {text, answer_start}, or {text: [..], answer_start: [..]}; empty: none.',
+          ),
+        }),
+      ),
+    ])
+    .describe('Questions, texts, answers.'),
+  objective: z
+    .strictObject({
+      stride: optional(
+        z.int().min(0).nullable(),
+        null,
+        'Tokens that one piece of a long text has in common with the next; null: 128, or half of what fits.',
+      ),
+      labelSmoothing,
+    })
+    .prefault({})
+    .describe('Cross-entropy of start and end, each counting half.'),
+  evaluate: z
+    .strictObject({
+      metric: optional(z.enum(['f1', 'exact-match']), 'f1', 'The score, 0 to 100.'),
+      rules: optional(z.enum(['squad', 'cmrc']), 'squad', "SQuAD's, or those for Chinese of CMRC 2018."),
+      maxAnswerLength: optional(count, 30, 'Tokens of an answer at most.'),
+    })
+    .prefault({})
+    .describe('What a validation does.'),
+});
+
+const multipleChoice = z.strictObject({
+  task: z.literal('multiple-choice').describe('One of several texts goes with a text.'),
+  ...onEncoder,
+  data: recordsData(
+    z.strictObject({
+      text: fieldName,
+      choices: z.union([fieldName, z.array(fieldName).min(2)]).describe('A list in one field, or a field each.'),
+      label: fieldName.describe('The number of the right one, from 0.'),
+    }),
+  ),
+  objective: z.strictObject({ labelSmoothing }).prefault({}).describe('Cross-entropy.'),
+  evaluate: z
+    .strictObject({ metric: optional(z.literal('accuracy'), 'accuracy', 'The share of right choices.') })
+    .prefault({})
+    .describe('What a validation does.'),
+});
+
+const sentenceEmbedding = z.strictObject({
+  task: z.literal('sentence-embedding').describe('Texts that belong together get similar vectors.'),
+  ...onEncoder,
+  data: recordsData(
+    z.strictObject({
+      text: fieldName,
+      pair: fieldName.describe('The text that belongs to it, or is compared with it.'),
+      score: fieldName.optional().describe('How similar the two are, 0 to 1 or -1 to 1: for the cosine loss.'),
+    }),
+  ),
+  objective: z
+    .strictObject({
+      loss: optional(
+        z.enum(['contrastive', 'cosine']),
+        'contrastive',
+        'contrastive: each text finds its pair among those of its batch (cross-entropy of scaled cosines); cosine: squared error of the cosine.',
+      ),
+      scale: optional(positive, 20, 'What the cosines are multiplied by, 1 / temperature; of the contrastive loss.'),
+      pooling: optional(
+        z.enum(['mean', 'cls']).nullable(),
+        null,
+        'The mean of the token vectors or the first; null: what the pretrained model has, else mean.',
+      ),
+    })
+    .prefault({})
+    .describe('How vectors are made and compared.'),
+  evaluate: z
+    .strictObject({
+      metric: optional(
+        z.enum(['spearman', 'pearson', 'accuracy']).nullable(),
+        null,
+        'The score: correlation of cosines and scores, or how many texts find their pair among all. null: spearman where there are scores, else accuracy.',
+      ),
+    })
+    .prefault({})
+    .describe('What a validation does.'),
+});
+
 /** Only a model that exists has a tokenizer of its own. */
 const tokenizerOfModel = {
   check: ({ tokenizer, model }: { tokenizer: { kind: string }; model: { family: string } }): boolean =>
@@ -602,6 +740,15 @@ const schema = z.discriminatedUnion('task', [
       },
     ),
   sequenceClassification.refine(tokenizerOfModel.check, tokenizerOfModel.params),
+  tokenClassification.refine(tokenizerOfModel.check, tokenizerOfModel.params),
+  questionAnswering.refine(tokenizerOfModel.check, tokenizerOfModel.params),
+  multipleChoice.refine(tokenizerOfModel.check, tokenizerOfModel.params),
+  sentenceEmbedding
+    .refine(tokenizerOfModel.check, tokenizerOfModel.params)
+    .refine(({ objective, data }) => objective.loss !== 'cosine' || data.fields.score !== undefined, {
+      path: ['data', 'fields', 'score'],
+      error: 'a field, for the cosine loss',
+    }),
 ]);
 
 export const recipeSchema: z.ZodType<Recipe> = schema;

@@ -1,3 +1,4 @@
+import { QkvError } from '../base/errors.ts';
 import { int32 } from '../base/tensor.ts';
 import { LengthBatches } from '../data/lengthBatches.ts';
 import type { DataRecord } from '../data/records.ts';
@@ -71,15 +72,14 @@ export function headParts(
 export interface HeadWork<E extends HeadExample> {
   readonly train: readonly E[];
   readonly validation: readonly E[];
-  /** None: no score at the end. */
-  readonly test: readonly E[];
+  readonly hasTest: boolean;
   readonly labelSmoothing: number;
   /** The labels of a batch as the head's loss takes them; `length` of its rows, in tokens. */
   labels(examples: readonly E[], length: number): Tensors;
-  /** Whether a row of a batch is several texts: the inputs are [B, C, T]. */
-  readonly isGrouped?: boolean;
   readonly examine: (part: 'validation' | 'test', stop: StopSignal) => Promise<Examination | undefined>;
-  readonly notices?: readonly string[];
+  /** Whether the loss compares the rows of a batch with each other. */
+  readonly isWhole?: boolean;
+  readonly modelFiles?: Readonly<Record<string, string>>;
 }
 
 /** Lengths are padded to a multiple of this, so that there are few shapes. */
@@ -91,6 +91,10 @@ const VALIDATION_SIZE = 32;
 export function trainHead<E extends HeadExample>(parts: HeadParts, work: HeadWork<E>): TrainingTask {
   const { recipe, model, declarations, tokenizer, files } = parts;
   const { train, validation } = work;
+  for (const [where, examples] of Object.entries({ train, validation })) {
+    if (examples.length > 0) continue;
+    throw new QkvError('data', { where: `data.${where}`, got: 'no records', expected: 'one or more' });
+  }
   const { seed } = recipe;
   const { batchSize } = recipe.train;
   const batchesOf = (examples: readonly E[], size: number): LengthBatches =>
@@ -104,7 +108,7 @@ export function trainHead<E extends HeadExample>(parts: HeadParts, work: HeadWor
     model.segments > 0 &&
     [...train, ...validation].some(({ texts }) => texts.some((text) => text.segments?.some((kind) => kind > 0)));
   const micro = (examples: readonly E[]): Micro => {
-    const { inputs, tokens, length } = collate(examples, parts, segments, work.isGrouped === true);
+    const { inputs, tokens, length } = collate(examples, parts, segments);
     const labelled = { ...inputs, ...work.labels(examples, length) };
     const targets = Object.values(model.head.targets(labelled)).reduce((a, b) => a + b, 0);
     return { inputs: labelled, targetTokens: targets, tokens };
@@ -125,7 +129,7 @@ export function trainHead<E extends HeadExample>(parts: HeadParts, work: HeadWor
     loss: { smoothing: work.labelSmoothing, padded: true, segments },
     bindings: undefined,
     fingerprint: fingerprint.text,
-    notices: work.notices ?? [],
+    notices: [],
     batchAt: (position) => micro([...batches.at(position)].map((i) => train[i]!)),
     after: (position) => batches.after(position),
     *validation() {
@@ -134,9 +138,11 @@ export function trainHead<E extends HeadExample>(parts: HeadParts, work: HeadWor
       }
     },
     examine: work.examine,
-    hasTest: work.test.length > 0,
+    hasTest: work.hasTest,
     batchesPerEpoch: batches.count,
     hasNewHead: true,
+    ...(work.isWhole && { isWhole: true }),
+    ...(work.modelFiles && { modelFiles: work.modelFiles }),
   };
 }
 
@@ -145,7 +151,6 @@ function collate(
   examples: readonly HeadExample[],
   { model, maxLength }: HeadParts,
   hasSegments: boolean,
-  isGrouped: boolean,
 ): { readonly inputs: Tensors; readonly tokens: number; readonly length: number } {
   const each = examples[0]!.texts.length;
   const texts = examples.flatMap((example) => example.texts);
@@ -161,7 +166,7 @@ function collate(
     segments.set(text.segments ?? [], row * length);
     tokens += text.ids.length;
   }
-  const shape = isGrouped ? [examples.length, each, length] : [texts.length, length];
+  const shape = model.head.isGrouped ? [examples.length, each, length] : [texts.length, length];
   return {
     inputs: {
       inputIds: int32(shape, ids),

@@ -9,7 +9,9 @@ import { columnOf } from '../data/columns.ts';
 import { readLines } from '../data/files.node.ts';
 import { readText, splitText } from '../data/lines.ts';
 import { readPairsTsv, readParallel, type TextPair } from '../data/pairs.ts';
+import { readConll } from '../data/readConll.ts';
 import { readRecords } from '../data/readRecords.node.ts';
+import { readSquad } from '../data/readSquad.ts';
 import type { DataRecord, FieldName } from '../data/records.ts';
 import type { Model } from '../models/model.ts';
 import type { ParameterArena } from '../nn/parameterArena.ts';
@@ -53,10 +55,17 @@ export async function* recipeRecords(
 
 /** All records of a task with a head. */
 export async function readHeadRecords({ data }: HeadRecipe): Promise<RecordParts> {
-  const fields = Object.values(data.fields).filter((field) => field !== undefined);
-  const read = (source: RecordSource | null): Promise<DataRecord[]> =>
-    source === null ? Promise.resolve([]) : all(recipeRecords(source, fields));
-  return { train: await read(data.train), validation: await read(data.validation), test: await read(data.test) };
+  const { train, validation, test } = data;
+  const parts = async <Source>(read: (source: Source) => Promise<DataRecord[]>): Promise<RecordParts> => ({
+    train: await read(train as Source),
+    validation: await read(validation as Source),
+    test: test === null ? [] : await read(test as Source),
+  });
+  if (data.format === 'conll') return parts((file: string) => all(readConll(readLines(file), data)));
+  if (data.format === 'squad') return parts(async (file: string) => readSquad(file, await readText(readLines(file))));
+  const fields = Object.values(data.fields as Record<string, FieldName | FieldName[] | undefined>);
+  const names = fields.flatMap((field) => field ?? []);
+  return parts((source: RecordSource) => all(recipeRecords(source, names)));
 }
 
 async function all<T>(pairs: AsyncIterable<T>): Promise<T[]> {

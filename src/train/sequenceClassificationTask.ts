@@ -68,7 +68,7 @@ export function sequenceClassificationTask(
   return trainHead(parts, {
     train,
     validation,
-    test,
+    hasTest: test.length > 0,
     labelSmoothing,
     labels: (examples) => ({
       labels:

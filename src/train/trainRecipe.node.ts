@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { nodeStorage } from '../checkpoint/storage.node.ts';
 import { locateModel } from '../pretrained/openModel.node.ts';
+import { sentenceEncoderAt } from '../pretrained/sentenceEncoder.node.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
@@ -98,7 +99,7 @@ export async function trainRecipe(
     notice(`the best snapshot, ${chosen}, is damaged; the model is that of the last one, ${snapshot}`);
     published = nodeStorage(join(folder.path, snapshot));
   }
-  const modelFolder = await folder.publish(published);
+  const modelFolder = await folder.publish(published, task.modelFiles);
   await folder.loadWeights(published, task.model, trainer.arena);
   return { ...run, modelFolder, test: await trainer.test() };
 }
@@ -127,7 +128,12 @@ async function makeTask(
   if (isHeadRecipe(recipe)) {
     const records = await readHeadRecords(recipe);
     files ??= await makeTokenizer(recipe, () => trainingTexts(recipe, records), start);
-    return headTask(recipe, records, files, start, predictorFor(runtime, arena));
+    const { model } = recipe;
+    const vectors = recipe.task === 'sentence-embedding' && model.family === 'pretrained';
+    const sentenceEncoder = vectors
+      ? await sentenceEncoderAt((await locateModel(model.from)).storage.location)
+      : undefined;
+    return headTask(recipe, records, files, start && { ...start, sentenceEncoder }, predictorFor(runtime, arena));
   }
   const parts = await readTexts(recipe);
   if (recipe.task === 'masked-language-model') {

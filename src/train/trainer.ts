@@ -108,6 +108,7 @@ export class Trainer {
       optimizer: optimizerConfig(optimizer),
       clipNorm,
       ...(task.bindings && { bindings: task.bindings }),
+      ...(task.isWhole && { isWhole: true }),
     });
     const validationLoss = await ValidationLoss.create(runtime, arena, task);
     return new Trainer({ arena, trainStep, validationLoss }, recipe, task, host, runtime.lanes);
