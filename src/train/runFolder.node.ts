@@ -1,7 +1,7 @@
 import { existsSync, renameSync } from 'node:fs';
 import { appendFile, mkdir, open, readdir, readFile, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { QkvError } from '../base/errors.ts';
 import { loadStrictInto } from '../checkpoint/loadStrict.ts';
 import { type OutgoingTensor, openSafetensors } from '../checkpoint/safetensors.ts';
@@ -34,6 +34,7 @@ import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
 import { refuseChanges } from './changedKeys.ts';
 import type { MetricsLine } from './events.ts';
 import { parseRunState, type RunState } from './runState.ts';
+import type { TrainingTask } from './task.ts';
 import type { SnapshotContents } from './trainer.ts';
 
 const RECIPE = 'recipe.yaml';
@@ -207,13 +208,16 @@ export class RunFolder implements AsyncDisposable {
     return problems.length === 0 ? storage : undefined;
   }
 
-  /** Writes `model/` from a snapshot and gives its path. */
-  async publish(snapshot: Storage): Promise<string> {
+  /** Writes `model/` from a snapshot, and further files by their paths in it; gives its path. */
+  async publish(snapshot: Storage, files: TrainingTask['modelFiles'] = {}): Promise<string> {
     const path = join(this.path, 'model');
     await replaceFolder(path, async (storage) => {
       const names = await snapshot.list();
       for (const name of MODEL_FILES.filter((file) => names.includes(file))) {
         await storage.writeAtomic(name, chunksOf(snapshot, name));
+      }
+      for (const [file, text] of Object.entries(files)) {
+        await nodeStorage(join(storage.location, dirname(file))).writeAtomic(basename(file), [encodeUtf8(text)]);
       }
     });
     return path;

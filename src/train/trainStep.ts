@@ -18,6 +18,8 @@ export interface TrainStepOptions {
   readonly clipNorm: number | null;
   /** Sizes of a batch to compile for; without them one program serves all sizes. `B` is the whole batch, over all lanes. */
   readonly bindings?: Bindings;
+  /** Whether the loss compares the rows of a part with each other: it is computed as a whole, on one lane. */
+  readonly isWhole?: boolean;
 }
 
 export interface StepInputs {
@@ -82,7 +84,8 @@ export class TrainStep {
     arena: ParameterArena,
     options: TrainStepOptions,
   ): Promise<TrainStep> {
-    const cut = cutFor(runtime.lanes, options.bindings ?? {});
+    const { bindings = {}, isWhole = false } = options;
+    const cut = isWhole ? { lanes: 1, sizes: bindings, pieces: 1 } : cutFor(runtime.lanes, bindings);
     const step = new TrainStep(runtime, arena, loss, options, cut);
     // what the first step will need, so that an error in the graph shows here
     await step.#program((cut.pieces ?? cut.lanes) > cut.lanes ? 'add' : 'write');

@@ -1,6 +1,7 @@
 import { QkvError } from '../base/errors.ts';
 import { deriveSeed } from '../base/random.ts';
 import type { BatchPosition } from '../data/bucketBatches.ts';
+import type { Model } from '../models/model.ts';
 import { ParameterArena } from '../nn/parameterArena.ts';
 import type { OptimizerRecipe, Recipe } from '../recipe/recipe.ts';
 import type { Runtime } from '../runtime/runtime.ts';
@@ -92,7 +93,7 @@ export class Trainer {
     this.#host = host;
     this.#state = newRunState({
       seed: recipe.seed,
-      plannedSteps: recipe.train.steps,
+      plannedSteps: stepsOf(recipe, task),
       fingerprint: task.fingerprint,
       lanes,
     });
@@ -107,6 +108,7 @@ export class Trainer {
       optimizer: optimizerConfig(optimizer),
       clipNorm,
       ...(task.bindings && { bindings: task.bindings }),
+      ...(task.isWhole && { isWhole: true }),
     });
     const validationLoss = await ValidationLoss.create(runtime, arena, task);
     return new Trainer({ arena, trainStep, validationLoss }, recipe, task, host, runtime.lanes);
@@ -130,7 +132,8 @@ export class Trainer {
       const text = `the run began on ${state.lanes} lanes and goes on with ${lanes}: it is not bit for bit the same`;
       this.#host.onEvent({ kind: 'notice', text });
     }
-    const { steps, minutes } = this.#recipe.train;
+    const { minutes } = this.#recipe.train;
+    const steps = stepsOf(this.#recipe, this.#task);
     const best = state.best && { ...state.best, snapshot: state.best.snapshot ?? snapshot };
     this.#state = { ...state, best, lanes, plannedSteps: steps };
     if (minutes !== null && !isNewLimit) {
@@ -175,8 +178,8 @@ export class Trainer {
 
   #endReason(): EndReason | undefined {
     const { step, plannedSteps, stale } = this.#state;
-    const { minutes, earlyStopping, steps } = this.#recipe.train;
-    if (step >= steps) return 'steps';
+    const { minutes, earlyStopping } = this.#recipe.train;
+    if (step >= stepsOf(this.#recipe, this.#task)) return 'steps';
     if (this.#host.stop.aborted) return 'interrupted';
     if (earlyStopping !== null && stale >= earlyStopping.patience) return 'early-stopping';
     if (minutes !== null && (step >= plannedSteps || this.#seconds() >= 60 * minutes)) return 'minutes';
@@ -253,8 +256,9 @@ export class Trainer {
   }
 
   #revisePlan(): boolean {
-    const { minutes, steps } = this.#recipe.train;
+    const { minutes } = this.#recipe.train;
     if (minutes === null) return false;
+    const steps = stepsOf(this.#recipe, this.#task);
     const limit = 60 * minutes;
     const revisions = revisionsDue(this.#seconds(), limit);
     if (revisions <= this.#state.revisions) return false;
@@ -272,9 +276,9 @@ export class Trainer {
     if (measured === undefined || shown === 'stopped') return false;
     const { loss, terms, accuracies, unigram } = measured;
     if (!Number.isFinite(loss)) throw this.#diverged(`a validation loss of ${loss}`, this.#state.step);
-    const isScored = this.#recipe.task === 'translation' && this.#recipe.train.best === 'score';
+    const isScored = 'best' in this.#recipe.train && this.#recipe.train.best === 'score';
     if (isScored && shown?.score === undefined) {
-      throw new QkvError('recipe', { where: 'train.best', got: 'score', expected: 'loss: nothing translates here' });
+      throw new QkvError('recipe', { where: 'train.best', got: 'score', expected: 'loss: nothing is scored here' });
     }
     const value = isScored ? shown!.score! : loss;
     const { best, step, stale } = this.#state;
@@ -289,7 +293,7 @@ export class Trainer {
       step,
       validation: {
         loss,
-        perplexity: Math.exp(terms['lossScale'] ?? loss),
+        ...(predictsWords(this.#task.model) && { perplexity: Math.exp(terms['lossScale'] ?? loss) }),
         ...(unigram !== undefined && { unigram }),
         ...named('losses', terms),
         ...named('accuracies', accuracies),
@@ -317,7 +321,7 @@ export class Trainer {
     if (shown === undefined || shown === 'stopped') return undefined;
     const line = {
       step: this.#state.step,
-      test: { ...scoreFields(shown), signature: shown.signature!, sentences: shown.sentences! },
+      test: { ...scoreFields(shown), sentences: shown.sentences! },
       samples: shown.samples,
     };
     await this.#host.record(line);
@@ -399,11 +403,27 @@ function named<Field extends 'losses' | 'accuracies'>(
 function scoreFields({
   score,
   scoreName,
+  scores,
   signature,
   sentences,
 }: Examination): Omit<ValidationLine['validation'], 'loss' | 'perplexity'> {
   if (score === undefined) return {};
-  return { [scoreName!]: score, signature: signature!, sentences: sentences! };
+  return {
+    ...(scores ? { scores } : { [scoreName!]: score }),
+    ...(signature !== undefined && { signature }),
+    sentences: sentences!,
+  };
+}
+
+function predictsWords(model: Model): boolean {
+  return model.kind !== 'encoder' || model.head.name === 'masked-lm' || model.head.name === 'pretraining';
+}
+
+/** Steps of the whole run: `train.steps`, or those of `train.epochs`. */
+function stepsOf({ train }: Recipe, { batchesPerEpoch }: TrainingTask): number {
+  if (train.steps !== null) return train.steps;
+  const epochs = 'epochs' in train ? train.epochs! : 1;
+  return Math.max(1, Math.ceil((epochs * batchesPerEpoch!) / train.accumulate));
 }
 
 function optimizerConfig(optimizer: OptimizerRecipe): OptimizerConfig {
