@@ -170,3 +170,49 @@ describe('frozen parameters', () => {
     await expect(run('["layers.{0,1"]')).rejects.toThrow(/braces that do not match/);
   });
 });
+
+describe('a moving average of the weights', () => {
+  it('is what a run validates and publishes, and goes on bit for bit', async () => {
+    const ema = ['train.ema={decay: 0.8}', 'train.layerDecay=0.7', 'evaluate={sampleTokens: 0}'];
+    const [whole, cut] = [further('ema', ...ema), further('ema-cut', ...ema)];
+    const losses: number[] = [];
+    const { modelFolder } = await trainRecipe(runtime, whole, {
+      onEvent: (event) => void (event.kind === 'validation' && losses.push(event.validation.loss)),
+    });
+    await trainInTwo(cut, 5);
+    for (const file of ['model.safetensors', 'optimizer.safetensors']) {
+      expect(sha(join(cut.output, 'step-000008', file)), file).toBe(sha(join(whole.output, 'step-000008', file)));
+    }
+    const { model, arena, tokenizer } = await openModel(modelFolder!);
+    const text = splitText(await readText(readLines(join(tiny.folder, 'text.txt'))), 0.2).validation;
+    const measured = { runtime, model, parameters: arena.tensors, tokenizer: tokenizer! };
+    expect((await textLoss(measured, text, { blockSize: 16 })).loss).toBeCloseTo(Math.min(...losses), 5);
+    const { tensors } = await openSafetensors(nodeStorage(join(whole.output, 'step-000008')), 'optimizer.safetensors');
+    const trained = await tensors.get('weights.norm.weight')!.read('float32');
+    expect(trained).not.toEqual(arena.tensors['norm.weight']!.data);
+    const plain = further('plain', ...ema.slice(1));
+    await trainRecipe(runtime, plain);
+    const { tensors: without } = await openSafetensors(
+      nodeStorage(join(plain.output, 'step-000008')),
+      'model.safetensors',
+    );
+    expect(await without.get('transformer.ln_f.weight')!.read('float32')).toEqual(trained);
+  });
+});
+
+describe('the published weights', () => {
+  it.each(['bfloat16', 'float16'] as const)('are %s where it is asked for, snapshots float32', async (dtype) => {
+    const { modelFolder, folder } = await trainRecipe(runtime, further(dtype, `train.saveDtype=${dtype}`));
+    const { storedAs, model } = await openModel(modelFolder!);
+    expect(storedAs).toEqual({ [dtype === 'float16' ? 'F16' : 'BF16']: 28 });
+    expect(model.config['torch_dtype']).toBe(dtype);
+    expect((await openModel(join(folder, 'step-000008'))).storedAs).toEqual({ F32: 28 });
+  });
+
+  it('of an adapter too', async () => {
+    const { modelFolder } = await trainRecipe(runtime, further('half', LORA, 'train.saveDtype=bfloat16'));
+    const { tensors } = await openSafetensors(nodeStorage(modelFolder!), 'adapter_model.safetensors');
+    expect(new Set([...tensors.values()].map(({ dtype }) => dtype))).toEqual(new Set(['BF16']));
+    await openModel(modelFolder!);
+  });
+});
