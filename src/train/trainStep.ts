@@ -133,7 +133,7 @@ export class TrainStep {
     const common = {
       ...this.arena.tensors,
       ...(mode === 'add' && prefixed('before', views)),
-      lossScale: scalar(1 / inputs.targetTokens),
+      lossScale: scalar(inputs.targetTokens === 0 ? 0 : 1 / inputs.targetTokens),
       ...scalars(inputs.scales),
     };
     if (mode === 'add') await this.#runtime.runFlat([{ kernel: 'zero', x: gradient }], lane);
