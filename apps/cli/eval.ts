@@ -20,9 +20,9 @@ interface Flags extends GenerationFlags, Omit<KindOptions, 'generate'> {
   header?: boolean;
   references?: string;
   limit?: number;
+  adapter?: string;
   maxNewTokens?: number;
   batchSize: number;
-  adapter?: string;
   /** A folder; false where nothing is to be written. */
   out?: string | false;
   json?: boolean;
