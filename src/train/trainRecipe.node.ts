@@ -87,7 +87,7 @@ export async function trainRecipe(
   }
   if (saved) {
     await folder.loadWeights(saved.snapshot.storage, task.model, trainer.arena);
-    await folder.loadMoments(saved.snapshot.storage, trainer.arena, trainer.trainStep.moments);
+    await folder.loadMoments(saved.snapshot.storage, trainer.arena, trainer.arrays);
     trainer.resume(saved.state, saved.snapshot.name, saved.recipe.train.minutes !== recipe.train.minutes);
   }
   onEvent({
@@ -111,7 +111,7 @@ export async function trainRecipe(
     published = nodeStorage(join(folder.path, snapshot));
   }
   const modelFolder = await folder.publish(published, task.modelFiles);
-  await folder.loadWeights(published, task.model, trainer.arena);
+  await folder.loadWeights(nodeStorage(modelFolder), task.model, trainer.arena);
   return { ...run, modelFolder, test: await trainer.test() };
 }
 
