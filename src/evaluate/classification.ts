@@ -33,9 +33,12 @@ export const classification: EvaluationKind = {
   async evaluate({ runtime, model, parameters, tokenizer }, examples, { length, running }) {
     const { problem } = headOf(model);
     const wanted = examples.map((example) => SIDES[problem].wanted(example, model));
-    const texts = examples.map((example) =>
-      example.has('pair') ? ([example.text('text'), example.text('pair')] as const) : example.text('text'),
-    );
+    const isOfPairs = headOf(model).name !== 'sequence-classification';
+    const texts = examples.map((example) => {
+      if (example.has('pair')) return [example.text('text'), example.text('pair')] as const;
+      if (isOfPairs) throw example.wrong('pair', undefined, 'a second text: the model says how two follow each other');
+      return example.text('text');
+    });
     using session = new EncoderSession(runtime, model, parameters);
     let truncated = 0;
     const found = await classify(session, tokenizer, texts, {
