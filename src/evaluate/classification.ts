@@ -131,11 +131,17 @@ function metricsFrom(
   };
 }
 
-/** A class by its name or, where no class is called so, by its number from 0. @throws QkvError `data` */
+/** A class by its name or, where no class is called by a number, by its number from 0. @throws QkvError `data` */
 export function classNamed(example: Example, role: string, label: string, classes: readonly string[]): string {
-  const found = classes.includes(label) ? label : /^\d+$/.test(label) ? classes[Number(label)] : undefined;
+  const takesNumbers = !classes.some((name) => /^\d+$/.test(name));
+  const numbered = takesNumbers && /^\d+$/.test(label) ? classes[Number(label)] : undefined;
+  const found = classes.includes(label) ? label : numbered;
   if (found !== undefined) return found;
-  throw example.wrong(role, label, `${classes.join(', ')}, or a number from 0 to ${classes.length - 1}`);
+  throw example.wrong(
+    role,
+    label,
+    `${classes.join(', ')}${takesNumbers ? `, or a number from 0 to ${classes.length - 1}` : ''}`,
+  );
 }
 
 /** The head of an encoder; kinds whose models all have one ask for it. */
