@@ -270,7 +270,7 @@ export class Trainer {
     const measured = await this.#validationLoss.measure(stop);
     const shown = measured === undefined ? undefined : await this.#examine('validation');
     if (measured === undefined || shown === 'stopped') return false;
-    const { loss, terms, accuracies } = measured;
+    const { loss, terms, accuracies, unigram } = measured;
     if (!Number.isFinite(loss)) throw this.#diverged(`a validation loss of ${loss}`, this.#state.step);
     const isScored = this.#recipe.task === 'translation' && this.#recipe.train.best === 'score';
     if (isScored && shown?.score === undefined) {
@@ -290,6 +290,7 @@ export class Trainer {
       validation: {
         loss,
         perplexity: Math.exp(terms['lossScale'] ?? loss),
+        ...(unigram !== undefined && { unigram }),
         ...named('losses', terms),
         ...named('accuracies', accuracies),
         ...(shown && scoreFields(shown)),
