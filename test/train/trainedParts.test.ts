@@ -8,7 +8,6 @@ import { nodeStorage } from '../../src/checkpoint/storage.node.ts';
 import { consecutiveBlocks } from '../../src/data/blockBatches.ts';
 import { readLines } from '../../src/data/files.node.ts';
 import { readText, splitText } from '../../src/data/lines.ts';
-import { evaluateModel } from '../../src/evaluate/evaluateModel.ts';
 import { openModel } from '../../src/pretrained/openModel.node.ts';
 import type { Recipe } from '../../src/recipe/recipe.ts';
 import { createNodeRuntime } from '../../src/runtime/node/node.ts';
