@@ -14,12 +14,16 @@ describe('built-in recipes', () => {
 
   it('are these', () => {
     const tatoeba = ['albert', 'bart', 'bert', 'distilbert', 'en-zh', 'marian', 'roberta', 't5'];
-    expect(names.sort()).toEqual([
-      'multi30k-en-de.yaml',
-      'shakespeare-llama.yaml',
-      'shakespeare.yaml',
-      ...tatoeba.map((name) => `tatoeba-${name}.yaml`),
-    ]);
+    const pretrain = ['albert', 'bart', 'gpt', 'roberta', 't5'];
+    expect(names.sort()).toEqual(
+      [
+        'multi30k-en-de.yaml',
+        'shakespeare-llama.yaml',
+        'shakespeare.yaml',
+        ...pretrain.map((name) => `${name}-pretrain.yaml`),
+        ...tatoeba.map((name) => `tatoeba-${name}.yaml`),
+      ].sort(),
+    );
   });
 
   it.each(names)('%s is valid, is called what its file is, and names its schema', (name) => {
