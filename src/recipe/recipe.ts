@@ -1,4 +1,5 @@
 import type { RecordsData } from './dataSource.ts';
+import type { HeadRecipe } from './headRecipes.ts';
 
 /**
  * A training recipe as the trainer gets it: checked, defaults filled in. What each key means, its unit and its default
@@ -9,9 +10,10 @@ export type Recipe =
   | LanguageModelRecipe
   | MaskedLanguageModelRecipe
   | DenoisingRecipe
-  | InstructionRecipe;
+  | InstructionRecipe
+  | HeadRecipe;
 
-interface RecipeHead {
+export interface RecipeHead {
   name: string;
   seed: number;
   output: string;

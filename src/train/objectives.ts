@@ -147,16 +147,17 @@ export function traceHead(
   { padded, segments }: Pick<LossOptions, 'padded' | 'segments'>,
 ): { readonly x: Sequences; readonly outputs: Readonly<Record<string, Value>> } {
   const [batch, length] = [symbol('B'), symbol('T')];
-  const choices = model.head.name === 'multiple-choice' ? symbol('C') : undefined;
+  const choices = model.head.isGrouped ? symbol('C') : undefined;
   const rows = choices === undefined ? batch : dimMul(batch, choices);
   const shape = choices === undefined ? [batch, length] : [batch, choices, length];
   const tokens = (name: string): Value => reshape(input(name, 'int32', shape), [rows, length]);
+  const mask = padded ? tokens('attentionMask') : undefined;
   const x = model.encode(trace.root, {
     ids: tokens('inputIds'),
-    ...(padded && { mask: tokens('attentionMask') }),
+    ...(mask && { mask }),
     ...(segments && { segments: tokens('segments') }),
   });
-  const outputs = model.head.outputs(trace.root, x, choices && [batch, choices]);
+  const outputs = model.head.outputs(trace.root, x, choices && [batch, choices], mask);
   for (const [name, value] of Object.entries(outputs)) if (!trace.names.has(name)) trace.root.name(name, value);
   return { x, outputs };
 }

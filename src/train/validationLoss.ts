@@ -86,7 +86,7 @@ function resultOf(
 ): ValidationResult {
   const scales = Object.keys(targets);
   const meanOf = (name: string, scale: string): number =>
-    sums.reduce((total, sum) => total + (sum[name] ?? 0), 0) / targets[scale]!;
+    sums.reduce((total, sum) => total + (sum[name] ?? 0), 0) / Math.max(1, targets[scale]!);
   const means = (kind: 'loss' | 'hits'): Record<string, number> =>
     Object.fromEntries(
       scales
