@@ -9,6 +9,6 @@ import type { Runtime } from '../../src/runtime/runtime.ts';
  */
 export function trainingRuntime(recipe: Recipe): Promise<Runtime> {
   const isWhole = recipe.task === 'sentence-embedding' && recipe.objective.loss === 'contrastive';
-  const isHalved = !isWhole && (recipe.task === 'translation' || recipe.train.batchSize % 2 === 0);
+  const isHalved = !isWhole && ('batchTokens' in recipe.train || recipe.train.batchSize % 2 === 0);
   return createNodeRuntime({ lanes: isHalved && availableParallelism() > 1 ? 2 : 1 });
 }

@@ -1,10 +1,17 @@
+import type { RecordsData } from './dataSource.ts';
 import type { HeadRecipe } from './headRecipes.ts';
 
 /**
  * A training recipe as the trainer gets it: checked, defaults filled in. What each key means, its unit and its default
  * stand in `recipeSchema.ts`, which is also the source of `recipes/recipe.schema.json`.
  */
-export type Recipe = TranslationRecipe | LanguageModelRecipe | MaskedLanguageModelRecipe | HeadRecipe;
+export type Recipe =
+  | TranslationRecipe
+  | LanguageModelRecipe
+  | MaskedLanguageModelRecipe
+  | DenoisingRecipe
+  | InstructionRecipe
+  | HeadRecipe;
 
 export interface RecipeHead {
   name: string;
@@ -27,6 +34,7 @@ export interface LanguageModelRecipe extends RecipeHead {
   data: TextData | TextFilesData;
   tokenizer: TokenizerRecipe;
   model: Gpt2Recipe | ConfiguredRecipe<'llama'> | PretrainedRecipe;
+  objective: { prefix: boolean };
   train: LanguageModelTraining;
   evaluate: LanguageModelEvaluation;
 }
@@ -40,6 +48,41 @@ export interface MaskedLanguageModelRecipe extends RecipeHead {
   train: MaskedLanguageModelTraining;
   evaluate: MaskedLanguageModelEvaluation;
 }
+
+export interface DenoisingRecipe extends RecipeHead {
+  task: 'denoising';
+  data: TextData | TextFilesData;
+  tokenizer: TokenizerRecipe;
+  model: ConfiguredRecipe<'t5' | 'bart'> | PretrainedRecipe;
+  objective:
+    | { kind: 'span-corruption'; density: number; meanLength: number }
+    | { kind: 'denoising'; noise: NoiseRecipe[] };
+  train: DenoisingTraining;
+  evaluate: MaskedLanguageModelEvaluation;
+}
+
+export interface InstructionRecipe extends RecipeHead {
+  task: 'instruction';
+  data: Omit<RecordsData<InstructionFields>, 'test'>;
+  tokenizer: TokenizerRecipe;
+  model: Gpt2Recipe | ConfiguredRecipe<'llama'> | PretrainedRecipe;
+  objective: { format: { kind: 'chat'; system: string | null } | { kind: 'text'; prompt: string } };
+  train: InstructionTraining;
+  evaluate: { examples: number | null; samples: number; maxLength: number };
+}
+
+export type InstructionFields =
+  | { prompt: string | number; completion: string | number }
+  | { messages: string | number };
+
+/** One way to damage a text; `probability` is that of doing it to a text, `rate` the share of its tokens. */
+export type NoiseRecipe = { probability: number } & (
+  | { kind: 'sentence-permutation' }
+  | { kind: 'text-infilling'; rate: number; meanLength: number }
+  | { kind: 'token-masking'; rate: number }
+  | { kind: 'token-deletion'; rate: number }
+  | { kind: 'document-rotation' }
+);
 
 export interface TsvPairsData {
   format: 'tsv';
@@ -148,6 +191,16 @@ export type ScheduleRecipe =
   | { name: 'cosine'; peak: number; warmup: number; final: number }
   | { name: 'inverse-sqrt'; peak: number; warmup: number };
 
+/** Low-rank updates that are trained in place of a model's weights. */
+export interface AdapterRecipe {
+  kind: 'lora';
+  rank: number;
+  alpha: number;
+  dropout: number;
+  targets: string[];
+  alsoTrain: string[];
+}
+
 export interface Training {
   steps: number;
   minutes: number | null;
@@ -160,6 +213,11 @@ export interface Training {
   logEvery: number;
   keep: number;
   earlyStopping: { patience: number } | null;
+  adapter: AdapterRecipe | null;
+  freeze: string[];
+  layerDecay: number;
+  ema: { decay: number } | null;
+  saveDtype: 'float32' | 'bfloat16' | 'float16';
 }
 
 export interface TranslationTraining extends Training {
@@ -173,6 +231,7 @@ export interface TranslationTraining extends Training {
 export interface LanguageModelTraining extends Training {
   batchSize: number;
   blockSize: number;
+  packing: 'random-blocks' | 'documents' | 'separate-documents';
 }
 
 export interface MaskedLanguageModelObjective {
@@ -187,6 +246,16 @@ export interface MaskedLanguageModelObjective {
 
 export interface MaskedLanguageModelTraining extends Training {
   batchSize: number;
+  maxLength: number;
+}
+
+export interface DenoisingTraining extends Training {
+  batchTokens: number;
+  maxLength: number;
+}
+
+export interface InstructionTraining extends Training {
+  batchTokens: number;
   maxLength: number;
 }
 

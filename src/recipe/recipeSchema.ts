@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { fieldName, recordsData } from './dataSchema.ts';
+import { fieldName, recordSource, recordsData } from './dataSchema.ts';
 import type { Recipe } from './recipe.ts';
 import { count, fraction, optional, path, positive } from './schemaParts.ts';
 
@@ -280,6 +280,31 @@ const schedule = z
   ])
   .describe('Learning rate by step.');
 
+const NAMES =
+  "our parameter paths, or the checkpoint's names; * stands for anything, {a,b} for either, and the name of a place for all that is in it.";
+
+const adapter = z
+  .strictObject({
+    kind: z
+      .literal('lora')
+      .describe('Low-rank updates of linear layers (arXiv:2106.09685): W x + alpha / rank · B A x.'),
+    rank: optional(count, 8, 'Rows of A and columns of B.'),
+    alpha: optional(positive, 16, 'The product is multiplied by alpha / rank.'),
+    dropout: optional(fraction, 0, 'Probability, of the input of A.'),
+    targets: z
+      .array(z.string().min(1))
+      .min(1)
+      .default(['all-linear'])
+      .describe(
+        'Linear layers that get one: names or their ends (q_proj, attention.q), with * and {a,b}, or all-linear. Default: [all-linear].',
+      ),
+    alsoTrain: z
+      .array(z.string().min(1))
+      .default([])
+      .describe(`Weights that are trained and saved whole, such as a new head: ${NAMES} Default: [].`),
+  })
+  .nullable();
+
 const training = {
   steps: count.describe('Optimizer steps of the whole run.'),
   minutes: optional(
@@ -301,6 +326,23 @@ const training = {
       .nullable(),
     null,
     'Ends the run when validation does not improve any more; null: never.',
+  ),
+  adapter: optional(adapter, null, "What is trained in place of the model's weights; null: the weights."),
+  freeze: z.array(z.string().min(1)).default([]).describe(`Parameters that are not trained: ${NAMES} Default: [].`),
+  layerDecay: optional(
+    positive.max(1),
+    1,
+    'Times the learning rate for each layer down from the top: the head has 1, the last layer this, embeddings the lowest.',
+  ),
+  ema: optional(
+    z.strictObject({ decay: fraction.describe('Share of the average that each step keeps; often 0.999.') }).nullable(),
+    null,
+    'Moving average of the weights, which is validated and published in place of them; null: none.',
+  ),
+  saveDtype: optional(
+    z.enum(['float32', 'bfloat16', 'float16']),
+    'float32',
+    'What the weights of the published model are rounded to; snapshots stay float32.',
   ),
 };
 
@@ -394,11 +436,26 @@ const languageModel = z
         pretrained,
       ])
       .describe('A decoder-only model.'),
+    objective: z
+      .strictObject({
+        prefix: optional(
+          z.boolean(),
+          false,
+          'Whether a beginning of random length of each block is given, and sees itself as a whole; only the rest is predicted.',
+        ),
+      })
+      .prefault({})
+      .describe('Cross-entropy of the next token. Default: of every token.'),
     train: z
       .strictObject({
         ...training,
         batchSize: count.describe('Blocks of a batch.'),
         blockSize: count.describe('Tokens of a block; at most model.maxLength.'),
+        packing: optional(
+          z.enum(['random-blocks', 'documents', 'separate-documents']),
+          'random-blocks',
+          'random-blocks of the running text; documents, parted by blank lines, one behind the other, each with an end token; separate-documents: the same, but a document sees no other, and its positions begin at 0.',
+        ),
       })
       .describe('The training run.'),
     evaluate: z
@@ -421,6 +478,11 @@ const languageModel = z
     error: 'at most model.maxLength',
     when: ({ value }) =>
       Number.isInteger(at(value, 'train', 'blockSize')) && Number.isInteger(at(value, 'model', 'maxLength')),
+  })
+  .refine(({ objective, train }) => !objective.prefix || train.packing !== 'separate-documents', {
+    path: ['train', 'packing'],
+    error: 'random-blocks or documents, with objective.prefix',
+    when: ({ value }) => at(value, 'objective', 'prefix') === true,
   });
 
 const maskedLanguageModel = z.strictObject({
@@ -501,6 +563,179 @@ const maskedLanguageModel = z.strictObject({
     .prefault({})
     .describe('What a validation does. Default: loss over all sequences.'),
 });
+
+const probability = optional(z.number().min(0).max(1), 1, 'How probably a text is damaged so.');
+const rate = positive.lt(1).describe('Share of the tokens of a text.');
+const noise = z
+  .discriminatedUnion('kind', [
+    z.strictObject({
+      kind: z
+        .literal('sentence-permutation')
+        .describe('The sentences in random order; it comes first, while they are known.'),
+      probability,
+    }),
+    z.strictObject({
+      kind: z.literal('text-infilling').describe('Spans, each of which becomes one mask.'),
+      probability,
+      rate,
+      meanLength: optional(positive.max(100), 3, 'Mean of the Poisson distribution of their lengths.'),
+    }),
+    z.strictObject({ kind: z.literal('token-masking').describe('Random tokens become masks.'), probability, rate }),
+    z.strictObject({ kind: z.literal('token-deletion').describe('Random tokens are left out.'), probability, rate }),
+    z.strictObject({
+      kind: z.literal('document-rotation').describe('The text begins with one of its tokens chosen at random.'),
+      probability,
+    }),
+  ])
+  .describe('One way to damage a text.');
+
+const denoising = z.strictObject({
+  task: z
+    .literal('denoising')
+    .describe('Damaged text is made whole, as T5 and BART are pretrained; the damage is new in every epoch.'),
+  ...head,
+  data: z
+    .discriminatedUnion('format', [textData, textFilesData])
+    .describe('A sentence a line, a blank line between documents.'),
+  tokenizer,
+  model: z
+    .discriminatedUnion('family', [
+      configured('t5', 'T5, by its config.json. Opens in Python as T5ForConditionalGeneration.'),
+      configured('bart', 'BART, by its config.json. Opens in Python as BartForConditionalGeneration.'),
+      pretrained,
+    ])
+    .describe('An encoder-decoder model.'),
+  objective: z
+    .discriminatedUnion('kind', [
+      z.strictObject({
+        kind: z
+          .literal('span-corruption')
+          .describe('T5: spans are taken out, and written behind the sentinels that stand for them.'),
+        density: optional(positive.lt(1), 0.15, 'Share of the tokens that are taken out.'),
+        meanLength: optional(z.number().min(1), 3, 'Mean length of a span, in tokens.'),
+      }),
+      z.strictObject({
+        kind: z.literal('denoising').describe('BART: the whole text is written as it was.'),
+        noise: z
+          .array(noise)
+          .min(1)
+          .refine((list) => list.every(({ kind }, i) => i === 0 || kind !== 'sentence-permutation'), {
+            error: 'sentence-permutation first: later no sentences are left',
+          })
+          .default([
+            { kind: 'sentence-permutation', probability: 1 },
+            { kind: 'text-infilling', probability: 1, rate: 0.3, meanLength: 3 },
+          ])
+          .describe(
+            'What is done to a text, in this order. Default: sentence-permutation, then text-infilling with rate 0.3.',
+          ),
+      }),
+    ])
+    .describe('What is damaged and what is written.'),
+  train: z
+    .strictObject({
+      ...training,
+      batchTokens: count.describe('Tokens of a batch, source and target, padding included, at most.'),
+      maxLength: z
+        .int()
+        .min(8)
+        .describe('Tokens of a source, special ones included: exactly as many with span-corruption, else at most.'),
+    })
+    .describe('The training run.'),
+  evaluate: z
+    .strictObject({
+      sequences: optional(
+        count.nullable(),
+        null,
+        'Texts of the validation part, from its start, that a validation takes; null: all.',
+      ),
+      fill: z
+        .array(z.string().min(1))
+        .default([])
+        .describe('Damaged texts, as the tokenizer writes them, that each validation makes whole. Default: [].'),
+    })
+    .prefault({})
+    .describe('What a validation does. Default: loss over all texts.'),
+});
+
+const instruction = z
+  .strictObject({
+    task: z
+      .literal('instruction')
+      .describe('A language model that answers: what is asked is given, and only answers are predicted.'),
+    ...head,
+    data: z
+      .strictObject({
+        format: z.literal('records').describe('Rows of tables: TSV, CSV, JSONL, parquet.'),
+        train: recordSource,
+        validation: recordSource,
+        fields: z
+          .union([
+            z.strictObject({
+              prompt: fieldName.describe('What is asked.'),
+              completion: fieldName.describe('What is answered.'),
+            }),
+            z.strictObject({
+              messages: fieldName.describe('A list of { role, content }; answers have the role assistant.'),
+            }),
+          ])
+          .describe('Where the parts of an example stand.'),
+      })
+      .describe('A question and its answer a record, or a conversation.'),
+    tokenizer,
+    model: z
+      .discriminatedUnion('family', [
+        gpt2,
+        configured('llama', 'Llama, by its config.json. Opens in Python as LlamaForCausalLM.'),
+        pretrained,
+      ])
+      .describe('A decoder-only model.'),
+    objective: z
+      .strictObject({
+        format: z
+          .discriminatedUnion('kind', [
+            z.strictObject({
+              kind: z.literal('chat').describe("By the model's chat template; what it puts behind an answer counts."),
+              system: optional(z.string().min(1).nullable(), null, 'What the model is told before; null: nothing.'),
+            }),
+            z.strictObject({
+              kind: z.literal('text').describe('The prompt, the completion, the end token.'),
+              prompt: optional(
+                z.string().refine((text) => text.split('{prompt}').length === 2, { error: '{prompt}, once' }),
+                '{prompt}\n',
+                'What is made of the prompt.',
+              ),
+            }),
+          ])
+          .describe('How a text is made of a record.'),
+      })
+      .describe('Cross-entropy of the tokens of answers.'),
+    train: z
+      .strictObject({
+        ...training,
+        batchTokens: count.describe('Tokens of a batch, padding included, at most.'),
+        maxLength: z.int().min(8).describe('Examples of more tokens are left out, and counted.'),
+      })
+      .describe('The training run.'),
+    evaluate: z
+      .strictObject({
+        examples: optional(
+          count.nullable(),
+          null,
+          'Examples of the validation part, from its start, that a validation takes; null: all.',
+        ),
+        samples: optional(z.int().min(0), 2, 'First validation examples that the model answers.'),
+        maxLength: optional(count, 128, 'Longest answer, in tokens.'),
+      })
+      .prefault({})
+      .describe('What a validation does. Default: loss over all examples, and two answers.'),
+  })
+  .refine(({ data, objective }) => objective.format.kind === 'chat' || 'prompt' in data.fields, {
+    path: ['data', 'fields'],
+    error: 'prompt and completion: messages need objective.format.kind chat',
+    when: ({ value }) =>
+      at(value, 'objective', 'format', 'kind') === 'text' && at(value, 'data', 'fields') !== undefined,
+  });
 
 const { steps: _, ...trainingBySteps } = training;
 const headTraining = z
@@ -739,6 +974,8 @@ const schema = z.discriminatedUnion('task', [
         error: 'none: this family has no head for it',
       },
     ),
+  denoising.refine(tokenizerOfModel.check, tokenizerOfModel.params),
+  instruction.refine(tokenizerOfModel.check, tokenizerOfModel.params),
   sequenceClassification.refine(tokenizerOfModel.check, tokenizerOfModel.params),
   tokenClassification.refine(tokenizerOfModel.check, tokenizerOfModel.params),
   questionAnswering.refine(tokenizerOfModel.check, tokenizerOfModel.params),

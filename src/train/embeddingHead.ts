@@ -32,7 +32,7 @@ export function embeddingHead(
     isGrouped: true,
     labels: loss === 'cosine' ? [{ name: 'labels', dtype: 'float32', shape: (batch) => [batch] }] : [],
     outputs: (root, x, choices, mask) => {
-      const { embedding } = embeddingTask(options).outputs({ root, x, mask, positions: undefined });
+      const { embedding } = embeddingTask(options).outputs({ root, x, mask, positions: undefined, targets: undefined });
       const width = embedding!.shape[1]!;
       return { pairEmbedding: reshape(embedding!, [...(choices ?? [x.batch, 1]), width]) };
     },

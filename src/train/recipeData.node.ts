@@ -19,8 +19,16 @@ import { fillArena, openParts } from '../pretrained/pretrained.ts';
 import type { TokenizerSource } from '../pretrained/tokenizerSource.ts';
 import { originOf, type RecordSource } from '../recipe/dataSource.ts';
 import type { HeadRecipe } from '../recipe/headRecipes.ts';
-import type { LanguageModelRecipe, MaskedLanguageModelRecipe, Recipe, TranslationRecipe } from '../recipe/recipe.ts';
+import type {
+  DenoisingRecipe,
+  InstructionRecipe,
+  LanguageModelRecipe,
+  MaskedLanguageModelRecipe,
+  Recipe,
+  TranslationRecipe,
+} from '../recipe/recipe.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
+import { type Conversation, conversationOf } from './conversations.ts';
 import type { RecordParts } from './headTask.ts';
 import { maxLengthOf, type StartingPoint } from './recipeModel.ts';
 import { existingTokenizerFiles, trainRecipeTokenizer } from './recipeTokenizer.ts';
@@ -74,14 +82,28 @@ async function all<T>(pairs: AsyncIterable<T>): Promise<T[]> {
   return list;
 }
 
-export async function readTexts({
-  data,
-}: LanguageModelRecipe | MaskedLanguageModelRecipe): Promise<{ readonly train: string; readonly validation: string }> {
+export async function readTexts({ data }: LanguageModelRecipe | MaskedLanguageModelRecipe | DenoisingRecipe): Promise<{
+  readonly train: string;
+  readonly validation: string;
+}> {
   const read = (path: string): Promise<string> => {
     const lines = readLines(path);
     return readText(data.column === null ? lines : columnOf(lines, data.column));
   };
   if (data.format === 'text') return splitText(await read(data.file), data.validationFraction);
+  return { train: await read(data.train), validation: await read(data.validation) };
+}
+
+/** Conversations: those of the records, or of their prompt and completion. */
+export async function readConversations({
+  data,
+}: InstructionRecipe): Promise<{ readonly train: Conversation[]; readonly validation: Conversation[] }> {
+  const { fields } = data;
+  const read = async (source: RecordSource): Promise<Conversation[]> => {
+    const list: Conversation[] = [];
+    for await (const record of recipeRecords(source, Object.values(fields))) list.push(conversationOf(record, fields));
+    return list;
+  };
   return { train: await read(data.train), validation: await read(data.validation) };
 }
 

@@ -15,6 +15,8 @@ export interface RunState {
   plannedSteps: number;
   /** How many of the moments at which the plan is revised are over. */
   revisions: number;
+  /** Tokens that the steps have had, padding left out. */
+  tokens: number;
   /** Seconds that the run has taken. */
   seconds: number;
   /** The step of the last validation that was completed, 0 before the first. */
@@ -36,6 +38,7 @@ const schema = z.strictObject({
   position: z.strictObject({ epoch: count, batchIndex: count }),
   plannedSteps: count,
   revisions: count,
+  tokens: count.default(0), // a snapshot of before they were counted: from here on
   seconds: z.number().min(0),
   validated: count,
   best: z.strictObject({ step: count, value: z.number(), snapshot: z.string().nullable() }).nullable(),
@@ -67,6 +70,7 @@ export function newRunState(start: Pick<RunState, 'seed' | 'plannedSteps' | 'fin
     step: 0,
     position: { epoch: 0, batchIndex: 0 },
     revisions: 0,
+    tokens: 0,
     seconds: 0,
     validated: 0,
     best: null,

@@ -2,15 +2,26 @@ import { join } from 'node:path';
 import { nodeStorage } from '../checkpoint/storage.node.ts';
 import { locateModel } from '../pretrained/openModel.node.ts';
 import { sentenceEncoderAt } from '../pretrained/sentenceEncoder.node.ts';
+import { isHeadRecipe } from '../recipe/headRecipes.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
+import { denoisingTask } from './denoisingTask.ts';
 import type { TrainingEvent } from './events.ts';
-import { headTask, isHeadRecipe, trainingTexts } from './headTasks.ts';
+import { headTask, trainingTexts } from './headTasks.ts';
+import { instructionTask } from './instructionTask.ts';
 import { languageModelTask } from './languageModelTask.ts';
-import { fillerFor, predictorFor, samplerFor, translatorFor } from './liveModel.ts';
+import { answererFor, fillerFor, predictorFor, samplerFor, translatorFor } from './liveModel.ts';
 import { maskedLanguageModelTask } from './maskedLanguageModelTask.ts';
-import { makeTokenizer, openStart, readHeadRecords, readPairs, readTexts, type Start } from './recipeData.node.ts';
+import {
+  makeTokenizer,
+  openStart,
+  readConversations,
+  readHeadRecords,
+  readPairs,
+  readTexts,
+  type Start,
+} from './recipeData.node.ts';
 import { RunFolder, type SavedRun } from './runFolder.node.ts';
 import type { Examination, StopSignal, TrainingTask } from './task.ts';
 import { type EndReason, Trainer, type TrainingOutcome } from './trainer.ts';
@@ -68,7 +79,8 @@ export async function trainRecipe(
       onEvent,
       stop,
     });
-    const filled = saved ? undefined : await from?.fill(task.model, trainer.arena, task.hasNewHead === true);
+    const isRead = !saved || task.model.lora;
+    const filled = isRead ? await from?.fill(task.model, trainer.arena, task.hasNewHead === true) : undefined;
     if (filled !== undefined) notice(filled);
   } catch (error) {
     if (!resume) await folder.abandon();
@@ -107,7 +119,7 @@ export async function trainRecipe(
 /** The model that is trained further; that of the snapshot, where there is one. */
 async function startOf(recipe: Recipe, saved: SavedRun | undefined): Promise<Start | undefined> {
   if (recipe.model.family !== 'pretrained') return undefined;
-  if (saved) return openStart(saved.snapshot.storage);
+  if (saved && recipe.train.adapter === null) return openStart(saved.snapshot.storage);
   const { storage, gguf } = await locateModel(recipe.model.from);
   return openStart(storage, gguf);
 }
@@ -135,11 +147,22 @@ async function makeTask(
       : undefined;
     return headTask(recipe, records, files, start && { ...start, sentenceEncoder }, predictorFor(runtime, arena));
   }
+  if (recipe.task === 'instruction') {
+    const parts = await readConversations(recipe);
+    const texts = () => parts.train.flatMap(({ messages }) => messages.map(({ content }) => content));
+    files ??= await makeTokenizer(recipe, texts, start);
+    return instructionTask(recipe, parts, files, start, answererFor(runtime, arena, recipe.evaluate.maxLength));
+  }
   const parts = await readTexts(recipe);
   if (recipe.task === 'masked-language-model') {
     // a line is a text of its own here
     files ??= await makeTokenizer(recipe, () => parts.train.split('\n'), start);
     return maskedLanguageModelTask(recipe, parts, files, start, fillerFor(runtime, arena));
+  }
+  if (recipe.task === 'denoising') {
+    files ??= await makeTokenizer(recipe, () => parts.train.split('\n'), start);
+    const evaluate = { beam: 1, maxLength: recipe.train.maxLength, keepsSpecial: true };
+    return denoisingTask(recipe, parts, files, start, translatorFor(runtime, arena, evaluate));
   }
   files ??= await makeTokenizer(recipe, () => [parts.train], start);
   return languageModelTask(recipe, parts, files, start, samplerFor(runtime, arena, recipe));

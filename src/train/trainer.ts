@@ -223,9 +223,10 @@ export class Trainer {
     const [next, { loss, terms, gradientNorm }] = await both(() => this.#prepare(batch.after), running);
     if (!Number.isFinite(loss)) throw this.#diverged(`a loss of ${loss}`, step + 1);
     if (!Number.isFinite(gradientNorm)) throw this.#diverged(`a gradient norm of ${gradientNorm}`, step + 1);
-    this.#state = { ...this.#state, step: step + 1, position: batch.after };
+    const tokens = batch.micros.reduce((sum, micro) => sum + micro.tokens, 0);
+    this.#state = { ...this.#state, step: step + 1, position: batch.after, tokens: this.#state.tokens + tokens };
 
-    this.#tokens += batch.micros.reduce((sum, { tokens }) => sum + tokens, 0);
+    this.#tokens += tokens;
     this.#busySeconds += this.#host.seconds() - began;
     const line = {
       step: step + 1,
@@ -233,6 +234,7 @@ export class Trainer {
       ...named('losses', terms),
       learningRate: rate,
       gradientNorm,
+      tokens: this.#state.tokens,
       tokensPerSecond: this.#tokens / this.#busySeconds,
       seconds: this.#seconds(),
     };
@@ -297,6 +299,7 @@ export class Trainer {
         ...(shown && scoreFields(shown)),
       },
       isBest,
+      tokens: this.#state.tokens,
       samples: shown?.samples ?? [],
       seconds: this.#seconds(),
     };
