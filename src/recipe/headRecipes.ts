@@ -1,5 +1,5 @@
 import type { RecordsData } from './dataSource.ts';
-import type { ConfiguredRecipe, PretrainedRecipe, RecipeHead, TokenizerRecipe, Training } from './recipe.ts';
+import type { ConfiguredRecipe, PretrainedRecipe, Recipe, RecipeHead, TokenizerRecipe, Training } from './recipe.ts';
 
 /** Recipes that train a head on an encoder, with the encoder. */
 export type HeadRecipe =
@@ -83,4 +83,16 @@ export interface SentenceEmbeddingRecipe extends HeadRecipeBase {
   data: RecordsData<{ text: FieldName; pair: FieldName; score?: FieldName | undefined }>;
   objective: { loss: 'contrastive' | 'cosine'; scale: number; pooling: 'mean' | 'cls' | null };
   evaluate: { metric: 'spearman' | 'pearson' | 'accuracy' | null };
+}
+
+const tasks: readonly Recipe['task'][] = [
+  'sequence-classification',
+  'token-classification',
+  'question-answering',
+  'multiple-choice',
+  'sentence-embedding',
+] satisfies HeadRecipe['task'][];
+
+export function isHeadRecipe(recipe: Recipe): recipe is HeadRecipe {
+  return tasks.includes(recipe.task);
 }

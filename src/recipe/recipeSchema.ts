@@ -736,6 +736,7 @@ const instruction = z
     when: ({ value }) =>
       at(value, 'objective', 'format', 'kind') === 'text' && at(value, 'data', 'fields') !== undefined,
   });
+
 const { steps: _, ...trainingBySteps } = training;
 const headTraining = z
   .strictObject({

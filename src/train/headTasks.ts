@@ -2,7 +2,6 @@ import { unreachable } from '../base/errors.ts';
 import { type DataRecord, type FieldName, fieldText } from '../data/records.ts';
 import type { SentenceEncoder } from '../pretrained/sentenceEncoder.ts';
 import type { HeadRecipe } from '../recipe/headRecipes.ts';
-import type { Recipe } from '../recipe/recipe.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
 import type { Predictor, RecordParts } from './headTask.ts';
 import { choicesOf, multipleChoiceTask } from './multipleChoiceTask.ts';
@@ -15,18 +14,6 @@ import { tokenClassificationTask, wordsOf } from './tokenClassificationTask.ts';
 
 /** `sentenceEncoder`: how a model that is trained further makes vectors of texts, where it says so. */
 export type HeadStart = StartingPoint & { readonly sentenceEncoder?: SentenceEncoder | undefined };
-
-const tasks: readonly Recipe['task'][] = [
-  'sequence-classification',
-  'token-classification',
-  'question-answering',
-  'multiple-choice',
-  'sentence-embedding',
-] satisfies HeadRecipe['task'][];
-
-export function isHeadRecipe(recipe: Recipe): recipe is HeadRecipe {
-  return tasks.includes(recipe.task);
-}
 
 /** The task of a recipe for a head. @throws QkvError `data`, `recipe` */
 export function headTask(

@@ -2,12 +2,13 @@ import { join } from 'node:path';
 import { nodeStorage } from '../checkpoint/storage.node.ts';
 import { locateModel } from '../pretrained/openModel.node.ts';
 import { sentenceEncoderAt } from '../pretrained/sentenceEncoder.node.ts';
+import { isHeadRecipe } from '../recipe/headRecipes.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
 import { denoisingTask } from './denoisingTask.ts';
 import type { TrainingEvent } from './events.ts';
-import { headTask, isHeadRecipe, trainingTexts } from './headTasks.ts';
+import { headTask, trainingTexts } from './headTasks.ts';
 import { instructionTask } from './instructionTask.ts';
 import { languageModelTask } from './languageModelTask.ts';
 import { answererFor, fillerFor, predictorFor, samplerFor, translatorFor } from './liveModel.ts';
@@ -136,12 +137,6 @@ async function makeTask(
     files ??= await makeTokenizer(recipe, texts, start);
     return translationTask(recipe, parts, files, start, translatorFor(runtime, arena, recipe.evaluate));
   }
-  if (recipe.task === 'instruction') {
-    const parts = await readConversations(recipe);
-    const texts = () => parts.train.flatMap(({ messages }) => messages.map(({ content }) => content));
-    files ??= await makeTokenizer(recipe, texts, start);
-    return instructionTask(recipe, parts, files, start, answererFor(runtime, arena, recipe.evaluate.maxLength));
-  }
   if (isHeadRecipe(recipe)) {
     const records = await readHeadRecords(recipe);
     files ??= await makeTokenizer(recipe, () => trainingTexts(recipe, records), start);
@@ -151,6 +146,12 @@ async function makeTask(
       ? await sentenceEncoderAt((await locateModel(model.from)).storage.location)
       : undefined;
     return headTask(recipe, records, files, start && { ...start, sentenceEncoder }, predictorFor(runtime, arena));
+  }
+  if (recipe.task === 'instruction') {
+    const parts = await readConversations(recipe);
+    const texts = () => parts.train.flatMap(({ messages }) => messages.map(({ content }) => content));
+    files ??= await makeTokenizer(recipe, texts, start);
+    return instructionTask(recipe, parts, files, start, answererFor(runtime, arena, recipe.evaluate.maxLength));
   }
   const parts = await readTexts(recipe);
   if (recipe.task === 'masked-language-model') {

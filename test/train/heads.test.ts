@@ -34,7 +34,8 @@ const NEW_MODEL =
 interface Spec {
   readonly task: string;
   readonly data: string;
-  readonly steps?: number;
+  readonly steps?: number | 'null';
+  readonly peak?: string;
   readonly model?: string;
   readonly tokenizer?: string;
   readonly more?: string;
@@ -58,7 +59,7 @@ model: ${spec.model ?? NEW_MODEL}
 train:
   steps: ${spec.steps ?? 60}
   batchSize: 4
-  schedule: { name: constant, peak: 5e-3 }
+  schedule: { name: constant, peak: ${spec.peak ?? '5e-3'} }
   saveEvery: 10
   validateEvery: 20
 ${spec.more ?? ''}
@@ -145,12 +146,12 @@ describe('sequence classification', () => {
     const tuned = await train(onIt, 'tuned', { onEvent });
     expect(notices).toHaveLength(1);
     expect(notices[0]).toMatch(
-      /does not have pooler.weight, pooler.bias, classifier.weight, classifier.bias, which start/,
+      /does not have pooler.weight, classifier.weight, pooler.bias, classifier.bias, which start/,
     );
     expect(notices[0]).toMatch(/cls\.predictions\.bias.* not used/);
     expect(tuned.test!.scores!['accuracy']).toBe(1);
 
-    const further = { ...onIt, model: `{ family: pretrained, from: ${tuned.modelFolder} }`, steps: 1 };
+    const further = { ...onIt, model: `{ family: pretrained, from: ${tuned.modelFolder} }`, steps: 1, peak: '1e-6' };
     const again = await train(further, 'further', { onEvent });
     expect(notices).toHaveLength(1);
     expect(again.test!.scores!['accuracy']).toBe(1);
@@ -160,7 +161,7 @@ describe('sequence classification', () => {
     reviews();
     const run = await train({ ...spec, more: '  epochs: 3' }).catch((error: Error) => error);
     expect((run as Error).message).toMatch(/either steps or epochs/);
-    const counted = await train({ ...spec, steps: null as unknown as number, more: '  epochs: 3' });
+    const counted = await train({ ...spec, steps: 'null', more: '  epochs: 3' });
     expect(counted.step).toBe(6); // two batches of 4 and 2
   });
 
@@ -177,12 +178,13 @@ describe('sequence classification', () => {
     const several = await train({
       task: spec.task,
       data: data('labels'),
-      steps: 100,
+      steps: 150,
+      peak: '2e-3',
       more: 'objective: { problem: multi-label }',
     });
     expect(several.test!.scores).toMatchObject({ 'micro-f1': 1, accuracy: 1 });
     const numbers = await train(
-      { task: spec.task, data: data('score'), steps: 100, more: 'objective: { problem: regression }' },
+      { task: spec.task, data: data('score'), steps: 100, peak: '2e-3', more: 'objective: { problem: regression }' },
       'numbers',
     );
     expect(numbers.test!.scores!['pearson']).toBeGreaterThan(0.95);
@@ -210,6 +212,7 @@ it('token classification learns the tags of words from the first of their pieces
   write('names.conll', `-DOCSTART-\n\n${lines.join('\n\n')}\n`);
   const spec = {
     task: 'token-classification',
+    tokenizer: '{ kind: bpe, vocabSize: 100 }',
     data: '{ format: conll, train: names.conll, validation: names.conll, test: names.conll }',
   };
   const run = await train(spec);
@@ -235,15 +238,18 @@ it('question answering finds spans by their characters, in pieces of long texts 
   write('squad.json', JSON.stringify({ data: [{ paragraphs }] }));
   const spec = {
     task: 'question-answering',
+    tokenizer: '{ kind: bpe, vocabSize: 200 }',
     data: '{ format: squad, train: squad.json, validation: squad.json, test: squad.json }',
-    more: '  maxLength: 48\nobjective: { stride: 16 }\nevaluate: { maxAnswerLength: 6 }',
+    more: '  maxLength: 12\nobjective: { stride: 3 }\nevaluate: { maxAnswerLength: 2 }',
     steps: 120,
   };
   const run = await train(spec);
   expect(run.test!.scores).toMatchObject({ f1: 100, 'exact-match': 100 });
   const { session, made } = await opened(run);
   const [found] = await answer(session, made.tokenizer!, [{ question: 'Where?', context: context('Otto', 'Bern') }], {
-    maxAnswerLength: 6,
+    maxAnswerLength: 2,
+    maxLength: 12,
+    stride: 3,
   });
   expect(found![0]!.text).toBe('Bern');
 });
