@@ -1,5 +1,4 @@
 import { QkvError, unreachable } from '../base/errors.ts';
-import { isHeadRecipe } from '../recipe/headRecipes.ts';
 import type { Recipe, TokenizerRecipe } from '../recipe/recipe.ts';
 import { loadTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
 import { type SpecialTokenRoles, type TokenizerFiles, tokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
