@@ -788,7 +788,7 @@ const sequenceClassification = z.strictObject({
   ...onEncoder,
   data: recordsData(
     z.strictObject({ text: fieldName, pair: fieldName.optional().describe('A second text.'), label: fieldName }),
-  ),
+  ).describe('Texts and their labels.'),
   objective: z
     .strictObject({
       problem: optional(
@@ -905,7 +905,7 @@ const multipleChoice = z.strictObject({
       choices: z.union([fieldName, z.array(fieldName).min(2)]).describe('A list in one field, or a field each.'),
       label: fieldName.describe('The number of the right one, from 0.'),
     }),
-  ),
+  ).describe('Texts, choices, and which is right.'),
   objective: z.strictObject({ labelSmoothing }).prefault({}).describe('Cross-entropy.'),
   evaluate: z
     .strictObject({ metric: optional(z.literal('accuracy'), 'accuracy', 'The share of right choices.') })
@@ -922,7 +922,7 @@ const sentenceEmbedding = z.strictObject({
       pair: fieldName.describe('The text that belongs to it, or is compared with it.'),
       score: fieldName.optional().describe('How similar the two are, 0 to 1 or -1 to 1: for the cosine loss.'),
     }),
-  ),
+  ).describe('Pairs of texts.'),
   objective: z
     .strictObject({
       loss: optional(
