@@ -800,7 +800,9 @@ const sequenceClassification = z.strictObject({
       labelSmoothing,
     })
     .prefault({})
-    .describe('Cross-entropy, of several labels for each of them; of a number the squared error.'),
+    .describe(
+      'Cross-entropy, of several labels for each of them; of a number the squared error. Default: single-label, names found in the data.',
+    ),
   evaluate: z
     .strictObject({
       metric: optional(
@@ -810,7 +812,7 @@ const sequenceClassification = z.strictObject({
       ),
     })
     .prefault({})
-    .describe('What a validation does.'),
+    .describe('What a validation does. Default: loss and score.'),
 });
 
 const partFiles = {
@@ -844,7 +846,7 @@ const tokenClassification = z.strictObject({
       pieces: optional(z.enum(['first', 'all']), 'first', 'Whether the first piece of a word learns its tag, or all.'),
     })
     .prefault({})
-    .describe('Cross-entropy.'),
+    .describe('Cross-entropy. Default: no label smoothing.'),
   evaluate: z
     .strictObject({
       metric: optional(
@@ -855,7 +857,7 @@ const tokenClassification = z.strictObject({
       scheme: optional(z.enum(['conll', 'iob2', 'iobes']), 'conll', 'Which tags make an entity.'),
     })
     .prefault({})
-    .describe('What a validation does.'),
+    .describe('What a validation does. Default: loss and score.'),
 });
 
 const questionAnswering = z.strictObject({
@@ -885,7 +887,9 @@ const questionAnswering = z.strictObject({
       labelSmoothing,
     })
     .prefault({})
-    .describe('Cross-entropy of start and end, each counting half.'),
+    .describe(
+      'Cross-entropy of start and end, each counting half. Default: pieces of long texts overlap by 128 tokens.',
+    ),
   evaluate: z
     .strictObject({
       metric: optional(z.enum(['f1', 'exact-match']), 'f1', 'The score, 0 to 100.'),
@@ -893,7 +897,7 @@ const questionAnswering = z.strictObject({
       maxAnswerLength: optional(count, 30, 'Tokens of an answer at most.'),
     })
     .prefault({})
-    .describe('What a validation does.'),
+    .describe('What a validation does. Default: loss and score.'),
 });
 
 const multipleChoice = z.strictObject({
@@ -906,11 +910,11 @@ const multipleChoice = z.strictObject({
       label: fieldName.describe('The number of the right one, from 0.'),
     }),
   ).describe('Texts, choices, and which is right.'),
-  objective: z.strictObject({ labelSmoothing }).prefault({}).describe('Cross-entropy.'),
+  objective: z.strictObject({ labelSmoothing }).prefault({}).describe('Cross-entropy. Default: no label smoothing.'),
   evaluate: z
     .strictObject({ metric: optional(z.literal('accuracy'), 'accuracy', 'The share of right choices.') })
     .prefault({})
-    .describe('What a validation does.'),
+    .describe('What a validation does. Default: loss and score.'),
 });
 
 const sentenceEmbedding = z.strictObject({
@@ -938,7 +942,7 @@ const sentenceEmbedding = z.strictObject({
       ),
     })
     .prefault({})
-    .describe('How vectors are made and compared.'),
+    .describe('How vectors are made and compared. Default: contrastive loss, scale 20.'),
   evaluate: z
     .strictObject({
       metric: optional(
@@ -948,7 +952,7 @@ const sentenceEmbedding = z.strictObject({
       ),
     })
     .prefault({})
-    .describe('What a validation does.'),
+    .describe('What a validation does. Default: loss and score.'),
 });
 
 /** Only a model that exists has a tokenizer of its own. */
