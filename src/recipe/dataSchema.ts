@@ -68,13 +68,15 @@ type RecordsShape<Fields extends z.ZodType> = {
 export function recordsData<Fields extends z.ZodType>(
   fields: Fields,
 ): z.ZodObject<RecordsShape<Fields>, z.core.$strict> {
-  return z.strictObject({
-    format: z.literal('records').describe('Rows of tables: TSV, CSV, JSONL, parquet.'),
-    train: recordSource,
-    validation: recordSource,
-    test: optional(recordSource.nullable(), null, 'For the score at the end; null: none.'),
-    fields: fields.describe(
-      'Where the parts of an example stand: the names of fields, or the numbers of columns from 1.',
-    ),
-  });
+  return z
+    .strictObject({
+      format: z.literal('records').describe('Rows of tables: TSV, CSV, JSONL, parquet.'),
+      train: recordSource,
+      validation: recordSource,
+      test: optional(recordSource.nullable(), null, 'For the score at the end; null: none.'),
+      fields: fields.describe(
+        'Where the parts of an example stand: the names of fields, or the numbers of columns from 1.',
+      ),
+    })
+    .describe('Rows of tables.');
 }

@@ -8,7 +8,7 @@ import type { Recipe } from '../recipe/recipe.ts';
 const FREE = [
   /^(name|output)$/,
   /^data\.(train|validation|test|file)(\.|$)/,
-  /^train\.(steps|epochs|minutes|saveEvery|validateEvery|logEvery|keep|earlyStopping)(\.|$)/,
+  /^train\.(steps|epochs|minutes|saveEvery|validateEvery|logEvery|keep|earlyStopping|saveDtype)(\.|$)/,
 ];
 
 /** Free too, unless the score chooses the best snapshot: scores of two metrics cannot be compared. */

@@ -53,6 +53,8 @@ export interface ValidationLine {
     readonly loss: number;
     /** exp(loss), of a loss of several terms that of the words'; of models that predict words */
     readonly perplexity?: number;
+    /** The loss of who knows only how frequent each target is: the entropy of these frequencies; absent where targets are no words. */
+    readonly unigram?: number;
     /** Of a loss of several terms each. */
     readonly losses?: Readonly<Record<string, number>>;
     /** Share of right answers, of the terms over a few classes. */

@@ -79,16 +79,16 @@ export async function trainRecipe(
       onEvent,
       stop,
     });
-    const isRead = !saved || task.model.lora;
-    const filled = isRead ? await from?.fill(task.model, trainer.arena, task.hasNewHead === true) : undefined;
-    if (filled !== undefined) notice(filled);
+    const isFilled = saved !== undefined && task.model.lora === undefined;
+    const filled = isFilled ? undefined : await from?.fill(task.model, trainer.arena, task.hasNewHead === true);
+    if (filled !== undefined && !saved) notice(filled);
   } catch (error) {
     if (!resume) await folder.abandon();
     throw error;
   }
   if (saved) {
     await folder.loadWeights(saved.snapshot.storage, task.model, trainer.arena);
-    await folder.loadMoments(saved.snapshot.storage, trainer.arena, trainer.trainStep.moments);
+    await folder.loadMoments(saved.snapshot.storage, trainer.arena, trainer.arrays);
     trainer.resume(saved.state, saved.snapshot.name, saved.recipe.train.minutes !== recipe.train.minutes);
   }
   onEvent({
@@ -112,7 +112,7 @@ export async function trainRecipe(
     published = nodeStorage(join(folder.path, snapshot));
   }
   const modelFolder = await folder.publish(published, task.modelFiles);
-  await folder.loadWeights(published, task.model, trainer.arena);
+  await folder.loadWeights(nodeStorage(modelFolder), task.model, trainer.arena);
   return { ...run, modelFolder, test: await trainer.test() };
 }
 
@@ -137,6 +137,12 @@ async function makeTask(
     files ??= await makeTokenizer(recipe, texts, start);
     return translationTask(recipe, parts, files, start, translatorFor(runtime, arena, recipe.evaluate));
   }
+  if (recipe.task === 'instruction') {
+    const parts = await readConversations(recipe);
+    const texts = () => parts.train.flatMap(({ messages }) => messages.map(({ content }) => content));
+    files ??= await makeTokenizer(recipe, texts, start);
+    return instructionTask(recipe, parts, files, start, answererFor(runtime, arena, recipe.evaluate.maxLength));
+  }
   if (isHeadRecipe(recipe)) {
     const records = await readHeadRecords(recipe);
     files ??= await makeTokenizer(recipe, () => trainingTexts(recipe, records), start);
@@ -146,12 +152,6 @@ async function makeTask(
       ? await sentenceEncoderAt((await locateModel(model.from)).storage.location)
       : undefined;
     return headTask(recipe, records, files, start && { ...start, sentenceEncoder }, predictorFor(runtime, arena));
-  }
-  if (recipe.task === 'instruction') {
-    const parts = await readConversations(recipe);
-    const texts = () => parts.train.flatMap(({ messages }) => messages.map(({ content }) => content));
-    files ??= await makeTokenizer(recipe, texts, start);
-    return instructionTask(recipe, parts, files, start, answererFor(runtime, arena, recipe.evaluate.maxLength));
   }
   const parts = await readTexts(recipe);
   if (recipe.task === 'masked-language-model') {

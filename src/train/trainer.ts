@@ -6,6 +6,7 @@ import { ParameterArena } from '../nn/parameterArena.ts';
 import type { OptimizerRecipe, Recipe } from '../recipe/recipe.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { MetricsLine, TrainingEvent, ValidationLine } from './events.ts';
+import { layerRates } from './layerRates.ts';
 import { lossScales, traceLoss } from './objectives.ts';
 import type { OptimizerConfig } from './optimizer.ts';
 import { planSteps, revisionsDue } from './plan.ts';
@@ -21,6 +22,7 @@ export interface SnapshotContents {
   readonly recipe: Recipe;
   readonly task: TrainingTask;
   readonly arena: ParameterArena;
+  /** `Trainer.arrays` */
   readonly moments: TrainStep['moments'];
 }
 
@@ -103,10 +105,12 @@ export class Trainer {
     const arena = new ParameterArena(task.declarations);
     arena.initialise(recipe.seed);
     const { graph } = traceLoss(task.model, { ...task.loss, training: true });
-    const { optimizer, clipNorm } = recipe.train;
+    const { optimizer, clipNorm, layerDecay, ema } = recipe.train;
     const trainStep = await TrainStep.create(runtime, graph, arena, {
       optimizer: optimizerConfig(optimizer),
       clipNorm,
+      rates: layerRates(task.declarations, layerDecay),
+      averageDecay: ema?.decay ?? null,
       ...(task.bindings && { bindings: task.bindings }),
       ...(task.isWhole && { isWhole: true }),
     });
@@ -115,7 +119,7 @@ export class Trainer {
   }
 
   /**
-   * Goes on from a snapshot, whose weights and moments have been put into `arena` and `trainStep.moments`. `isNewLimit`:
+   * Goes on from a snapshot, whose weights and moments have been put into `arena` and `arrays`. `isNewLimit`:
    * `train.minutes` is another than that of the snapshot.
    */
   resume(state: RunState, snapshot: string, isNewLimit: boolean): void {
@@ -147,6 +151,24 @@ export class Trainer {
     this.#secondsBefore = state.seconds;
     this.#saved = { name: snapshot, step: state.step };
     this.trainStep.step = state.step;
+    if (state.step > 0) this.trainStep.exchangeAverage();
+  }
+
+  /** What a snapshot keeps besides the weights of its model: moments, and the weights as trained where the model is their average. */
+  get arrays(): SnapshotContents['moments'] {
+    const { moments, average } = this.trainStep;
+    return average ? { ...moments, weights: average } : moments;
+  }
+
+  /** With the average in the place of the weights, where there is one. */
+  async #averaged<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#state.step === 0) return work();
+    this.trainStep.exchangeAverage();
+    try {
+      return await work();
+    } finally {
+      this.trainStep.exchangeAverage();
+    }
   }
 
   get state(): RunState {
@@ -271,10 +293,12 @@ export class Trainer {
   /** Whether it is the best so far; false when it was broken off. */
   async #validate(): Promise<boolean> {
     const { stop } = this.#host;
-    const measured = await this.#validationLoss.measure(stop);
-    const shown = measured === undefined ? undefined : await this.#examine('validation');
+    const { measured, shown } = await this.#averaged(async () => {
+      const measured = await this.#validationLoss.measure(stop);
+      return { measured, shown: measured && (await this.#examine('validation')) };
+    });
     if (measured === undefined || shown === 'stopped') return false;
-    const { loss, terms, accuracies } = measured;
+    const { loss, terms, accuracies, unigram } = measured;
     if (!Number.isFinite(loss)) throw this.#diverged(`a validation loss of ${loss}`, this.#state.step);
     const isScored = 'best' in this.#recipe.train && this.#recipe.train.best === 'score';
     if (isScored && shown?.score === undefined) {
@@ -294,6 +318,7 @@ export class Trainer {
       validation: {
         loss,
         ...(predictsWords(this.#task.model) && { perplexity: Math.exp(terms['lossScale'] ?? loss) }),
+        ...(unigram !== undefined && { unigram }),
         ...named('losses', terms),
         ...named('accuracies', accuracies),
         ...(shown && scoreFields(shown)),
@@ -332,13 +357,8 @@ export class Trainer {
     const { step } = this.#state;
     this.#refuseBadValues();
     this.#state = { ...this.#state, seconds: this.#seconds() };
-    const name = await this.#host.save({
-      state: this.#state,
-      recipe: this.#recipe,
-      task: this.#task,
-      arena: this.arena,
-      moments: this.trainStep.moments,
-    });
+    const contents = { state: this.#state, recipe: this.#recipe, task: this.#task, arena: this.arena };
+    const name = await this.#averaged(() => this.#host.save({ ...contents, moments: this.arrays }));
     this.#saved = { name, step };
     const { best } = this.#state;
     if (best?.step === step && best.snapshot === null) {
@@ -349,7 +369,7 @@ export class Trainer {
 
   /** The loss of a step is that of the weights before it: an update that spoilt them shows only here. */
   #refuseBadValues(): void {
-    for (const [name, values] of [['weights', this.arena.data] as const, ...Object.entries(this.trainStep.moments)]) {
+    for (const [name, values] of [['weights', this.arena.data] as const, ...Object.entries(this.arrays)]) {
       let sum = 0; // 0 · x is NaN for NaN and for the infinities
       for (let i = 0; i < values.length; i++) sum += 0 * values[i]!;
       if (sum !== 0) throw this.#diverged(`NaN or infinite values in ${name}`, this.#state.step);

