@@ -788,7 +788,7 @@ const sequenceClassification = z.strictObject({
   ...onEncoder,
   data: recordsData(
     z.strictObject({ text: fieldName, pair: fieldName.optional().describe('A second text.'), label: fieldName }),
-  ),
+  ).describe('Texts and their labels.'),
   objective: z
     .strictObject({
       problem: optional(
@@ -800,7 +800,9 @@ const sequenceClassification = z.strictObject({
       labelSmoothing,
     })
     .prefault({})
-    .describe('Cross-entropy, of several labels for each of them; of a number the squared error.'),
+    .describe(
+      'Cross-entropy, of several labels for each of them; of a number the squared error. Default: single-label, names found in the data.',
+    ),
   evaluate: z
     .strictObject({
       metric: optional(
@@ -810,7 +812,7 @@ const sequenceClassification = z.strictObject({
       ),
     })
     .prefault({})
-    .describe('What a validation does.'),
+    .describe('What a validation does. Default: loss and score.'),
 });
 
 const partFiles = {
@@ -844,7 +846,7 @@ const tokenClassification = z.strictObject({
       pieces: optional(z.enum(['first', 'all']), 'first', 'Whether the first piece of a word learns its tag, or all.'),
     })
     .prefault({})
-    .describe('Cross-entropy.'),
+    .describe('Cross-entropy. Default: no label smoothing.'),
   evaluate: z
     .strictObject({
       metric: optional(
@@ -855,7 +857,7 @@ const tokenClassification = z.strictObject({
       scheme: optional(z.enum(['conll', 'iob2', 'iobes']), 'conll', 'Which tags make an entity.'),
     })
     .prefault({})
-    .describe('What a validation does.'),
+    .describe('What a validation does. Default: loss and score.'),
 });
 
 const questionAnswering = z.strictObject({
@@ -885,7 +887,9 @@ const questionAnswering = z.strictObject({
       labelSmoothing,
     })
     .prefault({})
-    .describe('Cross-entropy of start and end, each counting half.'),
+    .describe(
+      'Cross-entropy of start and end, each counting half. Default: pieces of long texts overlap by 128 tokens.',
+    ),
   evaluate: z
     .strictObject({
       metric: optional(z.enum(['f1', 'exact-match']), 'f1', 'The score, 0 to 100.'),
@@ -893,7 +897,7 @@ const questionAnswering = z.strictObject({
       maxAnswerLength: optional(count, 30, 'Tokens of an answer at most.'),
     })
     .prefault({})
-    .describe('What a validation does.'),
+    .describe('What a validation does. Default: loss and score.'),
 });
 
 const multipleChoice = z.strictObject({
@@ -905,12 +909,12 @@ const multipleChoice = z.strictObject({
       choices: z.union([fieldName, z.array(fieldName).min(2)]).describe('A list in one field, or a field each.'),
       label: fieldName.describe('The number of the right one, from 0.'),
     }),
-  ),
-  objective: z.strictObject({ labelSmoothing }).prefault({}).describe('Cross-entropy.'),
+  ).describe('Texts, choices, and which is right.'),
+  objective: z.strictObject({ labelSmoothing }).prefault({}).describe('Cross-entropy. Default: no label smoothing.'),
   evaluate: z
     .strictObject({ metric: optional(z.literal('accuracy'), 'accuracy', 'The share of right choices.') })
     .prefault({})
-    .describe('What a validation does.'),
+    .describe('What a validation does. Default: loss and score.'),
 });
 
 const sentenceEmbedding = z.strictObject({
@@ -922,7 +926,7 @@ const sentenceEmbedding = z.strictObject({
       pair: fieldName.describe('The text that belongs to it, or is compared with it.'),
       score: fieldName.optional().describe('How similar the two are, 0 to 1 or -1 to 1: for the cosine loss.'),
     }),
-  ),
+  ).describe('Pairs of texts.'),
   objective: z
     .strictObject({
       loss: optional(
@@ -938,7 +942,7 @@ const sentenceEmbedding = z.strictObject({
       ),
     })
     .prefault({})
-    .describe('How vectors are made and compared.'),
+    .describe('How vectors are made and compared. Default: contrastive loss, scale 20.'),
   evaluate: z
     .strictObject({
       metric: optional(
@@ -948,7 +952,7 @@ const sentenceEmbedding = z.strictObject({
       ),
     })
     .prefault({})
-    .describe('What a validation does.'),
+    .describe('What a validation does. Default: loss and score.'),
 });
 
 /** Only a model that exists has a tokenizer of its own. */
