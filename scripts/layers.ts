@@ -37,6 +37,7 @@ const MAY_IMPORT: { readonly [folder: string]: readonly string[] } = {
   pretrained: [...TOP, 'generate', 'predict'], // a model with its tokenizer: from text to text
   export: [...TOP, 'pretrained'],
   train: [...TOP, 'generate', 'predict', 'pretrained'], // begins from what exists; validation translates
+  evaluate: [...TOP, 'generate', 'predict', 'pretrained', 'train'], // a model's metric on records
   generate: TOP,
   predict: TOP,
   check: [...TOP, 'generate', 'train', 'pretrained'],

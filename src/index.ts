@@ -60,6 +60,15 @@ export type { AveragedScores, LabelScores, PrecisionRecallF1 } from './eval/prec
 export { type MaskedRow, type PseudoLikelihoodOptions, pseudoLikelihoodRows } from './eval/pseudoLikelihood.ts';
 export { type RougeOptions, type RougeScores, rouge } from './eval/rouge.ts';
 export type { References } from './eval/segments.ts';
+export { evaluateModel } from './evaluate/evaluateModel.ts';
+export type {
+  EvaluateOptions,
+  Evaluation,
+  MetricValue,
+  Prediction,
+  Subject,
+} from './evaluate/evaluation.ts';
+export type { KindName } from './evaluate/kindNames.ts';
 export { exportGraphs } from './export/exportGraphs.ts';
 export { type GenerateCallbacks, generate } from './generate/generate.ts';
 export type { Cancellation, GenerateOptions } from './generate/options.ts';
@@ -207,7 +216,6 @@ export {
   type MeasuredLoss,
   type MeasureOptions,
   pairLoss,
-  textLoss,
 } from './train/measureLoss.ts';
 export { type LossOptions, type TracedLoss, traceLoss } from './train/objectives.ts';
 export type { OptimizerConfig } from './train/optimizer.ts';

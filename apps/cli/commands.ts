@@ -49,7 +49,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./look.ts')).lookCommand(),
   },
   eval: {
-    summary: 'measure a model: BLEU, chrF, loss, perplexity',
+    summary: 'measure a model on data, with the metrics of its task',
     load: async () => (await import('./eval.ts')).evalCommand(),
   },
   convert: {

@@ -1,292 +1,258 @@
-import { createWriteStream } from 'node:fs';
-import { writeFile } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
 import { QkvError } from '../../src/base/errors.ts';
-import { type PairColumn, readPairsTsv, readParallel, type TextPair } from '../../src/data/pairs.ts';
+import type { FieldName } from '../../src/data/records.ts';
+import type { EvaluateOptions, Evaluation, KindOptions, Subject } from '../../src/evaluate/evaluation.ts';
+import { type KindName, kindNames } from '../../src/evaluate/kindNames.ts';
 import { Interrupted } from './errors.ts';
 import { addGenerationFlags, type GenerationFlags, generationOptions, refuseConflicts } from './generationFlags.ts';
 import { interruptSignal } from './interrupt.ts';
-import { modelArgument } from './openPretrained.ts';
-import { openRunning, type RunningModel } from './openRunning.ts';
+import { modelArgument, openPretrained } from './openPretrained.ts';
+import { requireTokenizer } from './openRunning.ts';
 import { Progress } from './progress.ts';
-import { oneOf, wholeNumber } from './values.ts';
+import { oneOf, realNumber, wholeNumber } from './values.ts';
 
-const metrics = ['bleu', 'chrf', 'loss', 'perplexity'] as const;
-type Metric = (typeof metrics)[number];
-
-interface Options extends GenerationFlags {
+interface Flags extends GenerationFlags, Omit<KindOptions, 'generate'> {
   data: string;
+  kind?: KindName;
+  metric?: string[];
+  fields?: Record<string, FieldName>;
+  header?: boolean;
   references?: string;
-  columns?: PairColumn[];
-  metric: Metric[];
-  tokenize?: '13a' | 'zh' | 'char' | 'none';
-  wordOrder?: number;
-  lowercase?: boolean;
   limit?: number;
-  maxLength?: number;
-  blockSize?: number;
+  maxNewTokens?: number;
   batchSize: number;
-  out?: string;
+  /** A folder; false where nothing is to be written. */
+  out?: string | false;
   json?: boolean;
 }
 
+/** Flags that are options of the library by the same name. */
+const kindFlags = [
+  'length',
+  'stride',
+  'tokenize',
+  'wordOrder',
+  'lowercase',
+  'scheme',
+  'rules',
+  'nullThreshold',
+  'maxAnswerLength',
+  'mask',
+] as const;
+/** Flags about how targets are written. */
+const generationFlags = [
+  'greedy',
+  'beam',
+  'lengthPenalty',
+  'temperature',
+  'topK',
+  'topP',
+  'seed',
+  'maxNewTokens',
+] as const;
+
 export function evalCommand(): Command {
-  return addGenerationFlags(
-    new Command()
-      .argument('<MODEL>', modelArgument)
-      .requiredOption('--data <file>', 'pairs separated by tabs, the sources alone (with --references), or a text')
-      .requiredOption(
-        '--metric <names>',
-        `${metrics.join(', ')}; several with commas between`,
-        listOf('--metric', metrics),
-      )
-      .option('--references <file>', 'the targets, line for line with --data')
-      .option(
-        '--columns <names>',
-        'what the columns of --data hold: source, target, ignore (default: source,target)',
-        listOf('--columns', ['source', 'target', 'ignore'] as const),
-      ),
-  )
+  const whole = (flag: string, min = 1) => wholeNumber(flag, { min });
+  const command = new Command()
+    .argument('<MODEL>', modelArgument)
+    .requiredOption('--data <files>', 'a file or a glob: TSV, CSV, JSONL or parquet, a text, CoNLL, SQuAD; .gz as well')
+    .option('--metric <names>', 'with commas between (default: all that fit)', (text) =>
+      text.split(',').map((name) => name.trim()),
+    )
+    .option('--kind <kind>', `${kindNames.join(', ')} (default: by the model)`, oneOf('--kind', kindNames))
+    .option('--fields <names>', 'what the fields are called or the columns’ numbers: text=sentence,label=2', fieldsOf)
+    .option('--header', 'a first line names the columns though they are given by number')
+    .option('--references <file>', 'the targets, line for line with the sources of --data')
+    .option('--limit <n>', 'the first n records only', whole('--limit'))
+    .option('--batch-size <n>', 'what is worked on together', whole('--batch-size'), 32)
+    .option('--length <n>', 'tokens that are read at once, at most', whole('--length'))
+    .option(
+      '--stride <n>',
+      'of a language model: tokens from one window to the next; of questions: tokens in common',
+      whole('--stride', 0),
+    )
+    .option('--max-new-tokens <n>', 'tokens of a target, at most', whole('--max-new-tokens'));
+  return addGenerationFlags(command)
     .option(
       '--tokenize <name>',
-      'of BLEU: 13a (default), zh, char, none',
+      'of BLEU and ROUGE: 13a, zh, char, none',
       oneOf('--tokenize', ['13a', 'zh', 'char', 'none']),
     )
     .option('--word-order <n>', 'of chrF: 2 for chrF++ (default 0)', wholeNumber('--word-order', { min: 0, max: 4 }))
     .option('--lowercase', 'of BLEU and chrF: ignore case')
-    .option('--limit <n>', 'the first n pairs only', wholeNumber('--limit', { min: 1 }))
-    .option('--max-length <n>', 'at most n tokens for a translation', wholeNumber('--max-length', { min: 1 }))
     .option(
-      '--block-size <n>',
-      "of a text: tokens of a block (default: the model's positions)",
-      wholeNumber('--block-size', { min: 1 }),
+      '--scheme <name>',
+      'of entities: conll (default), iob2, iobes',
+      oneOf('--scheme', ['conll', 'iob2', 'iobes']),
     )
-    .option('--batch-size <n>', 'what is worked on together', wholeNumber('--batch-size', { min: 1 }), 32)
-    .option('--out <file>', 'write the translations, a line each')
+    .option(
+      '--rules <name>',
+      'of answers: squad1, squad2, cmrc2018',
+      oneOf('--rules', ['squad1', 'squad2', 'cmrc2018']),
+    )
+    .option(
+      '--null-threshold <x>',
+      'log-probability that "no answer" must be ahead (default 0)',
+      realNumber('--null-threshold'),
+    )
+    .option('--max-answer-length <n>', 'tokens of an answer, at most (default 30)', whole('--max-answer-length'))
+    .option('--mask <what>', 'of masked words: token, word-l2r', oneOf('--mask', ['token', 'word-l2r']))
+    .option('--out <folder>', 'where predictions.jsonl and metrics.json go (default: eval/MODEL-DATA)')
+    .option('--no-out', 'write no files')
     .option('--json', 'print the result as JSON')
     .addHelpText(
       'after',
       [
         '',
-        "BLEU and chrF equal sacreBLEU's; with a score comes its signature.",
+        'Values equal those of scikit-learn, seqeval, sacreBLEU, rouge-score and the official scripts of SQuAD and CMRC: docs/evaluation.md.',
         '',
         'Examples:',
         '  qkv eval runs/tatoeba-en-zh --data data/tatoeba-en-zh/test.tsv --metric bleu,chrf --tokenize zh --beam 4',
-        '  qkv eval runs/shakespeare --data input.txt --metric perplexity',
+        '  qkv eval runs/sst2-minilm --data dev.tsv --fields text=sentence,label=label --metric accuracy',
+        '  qkv eval runs/shakespeare --data input.txt --metric perplexity,bits-per-byte --stride 128',
+        '  qkv eval models/bert-base-uncased --kind minimal-pairs --data "blimp/*.jsonl"',
       ].join('\n'),
     )
-    .action(evaluate);
+    .action(run);
 }
 
-function listOf<const Word extends string>(flag: string, allowed: readonly Word[]): (text: string) => Word[] {
-  const one = oneOf(flag, allowed);
-  return (text) => text.split(',').map((word) => one(word.trim()));
+function fieldsOf(text: string): Record<string, FieldName> {
+  return Object.fromEntries(
+    text.split(',').map((part) => {
+      const [, role, field] = /^\s*([^=\s]+)\s*=\s*(\S.*?)\s*$/.exec(part) ?? [];
+      if (role !== undefined && field !== undefined) return [role, /^\d+$/.test(field) ? Number(field) : field];
+      throw new QkvError('usage', {
+        where: '--fields',
+        got: JSON.stringify(part),
+        expected: 'NAME=FIELD, as in text=sentence',
+      });
+    }),
+  );
 }
 
-/** Name of a metric to what is reported of it. */
-type Report = Partial<Record<Metric, Readonly<Record<string, unknown>>>>;
-
-async function evaluate(path: string, options: Options): Promise<void> {
+async function run(path: string, flags: Flags): Promise<void> {
+  refuseConflicts(chosen(flags, ['greedy', 'beam', 'lengthPenalty', 'temperature', 'topK', 'topP', 'seed']));
   const signal = interruptSignal();
-  refuseIdle(options);
-  refuseConflicts(flagsOf(options));
-  await using running = await openRunning(path, { isMany: true });
+  const [{ planEvaluation, evaluateModel }, { readEvaluationData }, { claimFolder, releaseFolder, writeEvaluation }] =
+    await Promise.all([
+      import('../../src/evaluate/evaluateModel.ts'),
+      import('../../src/evaluate/readEvaluationData.node.ts'),
+      import('../../src/evaluate/writeEvaluation.node.ts'),
+    ]);
+  await using opened = await openSubject(path);
+  const { subject } = opened;
+  const wanted = optionsOf(flags, subject);
+  const { name } = planEvaluation(subject.model, wanted, flagOf);
+  if (flags.references !== undefined && name !== 'sequence-to-sequence') {
+    throw new QkvError('usage', { where: '--references', got: name, expected: 'sequence-to-sequence, where it acts' });
+  }
+  const { data, references, header, limit = Number.POSITIVE_INFINITY } = flags;
+  const { records, fields } = readEvaluationData(name, { files: data, references, fields: flags.fields, header });
+  const folder = flags.out === false ? undefined : claimFolder(flags.out, path, data);
+  using progress = new Progress(name);
   try {
-    const isPairs = running.pretrained.model.kind === 'encoder-decoder';
-    const { report, facts } = isPairs
-      ? await evaluatePairs(running, options, signal)
-      : await evaluateText(running, options, signal);
-    if (options.json)
-      process.stdout.write(`${JSON.stringify({ model: path, data: options.data, ...facts, metrics: report })}\n`);
-    else for (const metric of options.metric) process.stdout.write(`${lineOf(metric, report[metric]!)}\n`);
+    const evaluation = await evaluateModel(subject, first(records, limit), {
+      ...wanted,
+      fields,
+      kind: name,
+      signal,
+      onProgress: (done) => progress.update(done),
+    });
+    const report = { model: path, data, ...summaryOf(evaluation) };
+    if (folder !== undefined) await writeEvaluation(folder, report, evaluation.predictions);
+    progress[Symbol.dispose]();
+    if (flags.json) process.stdout.write(`${JSON.stringify({ ...report, ...(folder && { out: folder }) })}\n`);
+    else print(evaluation, folder, flags);
   } catch (error) {
+    if (folder !== undefined) releaseFolder(folder);
     throw signal.aborted ? new Interrupted() : error;
   }
 }
 
-/** Options that would do nothing with the metrics that were asked for. */
-function refuseIdle(options: Options): void {
-  const needs: readonly [keyof Options, readonly Metric[]][] = [
-    ['tokenize', ['bleu']],
-    ['wordOrder', ['chrf']],
-    ['lowercase', ['bleu', 'chrf']],
-    ['out', ['bleu', 'chrf']],
-    ['maxLength', ['bleu', 'chrf']],
-    ...(['greedy', 'beam', 'lengthPenalty', 'temperature', 'topK', 'topP', 'seed'] as const).map(
-      (name) => [name, ['bleu', 'chrf']] as [keyof Options, readonly Metric[]],
-    ),
-  ];
-  for (const [name, having] of needs) {
-    if (options[name] === undefined || options.metric.some((metric) => having.includes(metric))) continue;
-    throw new QkvError('usage', {
-      where: `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
-      got: `--metric ${options.metric.join(',')}`,
-      expected: `--metric ${having.join(' or ')}, where it acts`,
-    });
-  }
-  if (options.columns && options.references !== undefined) {
-    throw new QkvError('usage', { where: '--columns', got: '--references as well', expected: 'one of the two' });
-  }
-}
-
-interface Evaluation {
-  readonly report: Report;
-  readonly facts: Readonly<Record<string, unknown>>;
-}
-
-async function evaluatePairs(running: RunningModel, options: Options, signal: AbortSignal): Promise<Evaluation> {
-  if (options.blockSize !== undefined) {
-    throw new QkvError('usage', { where: '--block-size', got: 'pairs', expected: 'a model that continues a text' });
-  }
-  const pairs = await readPairs(options);
-  const report: Report = {};
-  if (options.metric.some((metric) => metric === 'bleu' || metric === 'chrf')) {
-    Object.assign(report, await scores(running, pairs, options, signal));
-  }
-  if (options.metric.some((metric) => metric === 'loss' || metric === 'perplexity')) {
-    const { pairLoss } = await import('../../src/train/measureLoss.ts');
-    using progress = new Progress('measuring, target tokens:');
-    const found = await pairLoss(measured(running), pairs, {
-      batchSize: options.batchSize,
-      onProgress: (tokens) => progress.update(tokens),
-      signal,
-    });
-    if (found.leftOut > 0) {
-      const limit = running.pretrained.model.maxLength;
-      process.stderr.write(
-        `note: ${found.leftOut} pairs have a side of more than ${limit} tokens and are left out of the loss\n`,
-      );
-    }
-    Object.assign(report, lossReport(found, options.metric, found.leftOut));
-  }
-  return { report, facts: { pairs: pairs.length, ...(options.out !== undefined && { translations: options.out }) } };
-}
-
-async function readPairs({ data, references, columns, limit }: Options): Promise<TextPair[]> {
-  const { readLines } = await import('../../src/data/files.node.ts');
-  const source =
-    references === undefined
-      ? readPairsTsv(readLines(data), columns ?? ['source', 'target'])
-      : readParallel(readLines(data), readLines(references));
-  const pairs: TextPair[] = [];
-  for await (const pair of source) {
-    pairs.push(pair);
-    if (pairs.length === limit) break;
-  }
-  if (pairs.length > 0) return pairs;
-  throw new QkvError('data', { where: data, got: 'an empty file', expected: 'pairs' });
-}
-
-async function scores(
-  running: RunningModel,
-  pairs: readonly TextPair[],
-  options: Options,
-  signal: AbortSignal,
-): Promise<Report> {
-  const { tokenize, wordOrder, lowercase = false, metric, maxLength, batchSize, out } = options;
-  const [{ translate }, { forMode }, { bleu }, { chrf }] = await Promise.all([
-    import('../../src/pretrained/translate.ts'),
+/** A model on ONNX Runtime, with as many engine threads side by side as there are cores. */
+async function openSubject(path: string): Promise<AsyncDisposable & { readonly subject: Subject }> {
+  const [pretrained, { createNodeRuntime }, { generationDefaults }, { sentenceEncoderAt }] = await Promise.all([
+    openPretrained(path),
+    import('../../src/runtime/node/node.ts'),
     import('../../src/pretrained/generationDefaults.ts'),
-    import('../../src/eval/bleu.ts'),
-    import('../../src/eval/chrf.ts'),
+    import('../../src/pretrained/sentenceEncoder.node.ts'),
   ]);
-  if (out !== undefined) await requireWritable(out);
-  const chosen = generationOptions(running.defaults, flagsOf(options));
-  const generate = forMode({ ...chosen, ...(maxLength !== undefined && { maxNewTokens: maxLength }), signal });
-  using progress = new Progress('translating', pairs.length);
-  const translations = await translate(
-    running.session,
-    running.tokenizer,
-    pairs.map(({ source }) => source),
-    { generate, batchSize, truncate: true, onProgress: (done) => progress.update(done) },
-  );
-  const texts = translations.map(({ text }) => text.replaceAll('\n', ' '));
-  const references = pairs.map(({ target }) => target);
-  if (out !== undefined) await writeFile(out, texts.map((text) => `${text}\n`).join(''));
-  const report: Report = {};
-  if (metric.includes('bleu')) {
-    if (tokenize === undefined && references.some((text) => /\p{Script=Han}/u.test(text))) {
-      process.stderr.write(
-        'note: the references have Chinese characters; --tokenize zh is the usual choice for them\n',
-      );
-    }
-    report.bleu = { ...bleu(texts, references, { tokenize: tokenize ?? '13a', lowercase }) };
-  }
-  if (metric.includes('chrf')) report.chrf = { ...chrf(texts, references, { wordOrder: wordOrder ?? 0, lowercase }) };
-  return report;
-}
-
-function flagsOf({ greedy, beam, lengthPenalty, temperature, topK, topP, seed }: GenerationFlags): GenerationFlags {
-  const all = { greedy, beam, lengthPenalty, temperature, topK, topP, seed };
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
-}
-
-/** Before the work, not after it. */
-async function requireWritable(path: string): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    const stream = createWriteStream(path);
-    stream.once('error', (cause) =>
-      reject(new QkvError('io', { where: path, got: cause.message, expected: 'a file that can be written', cause })),
-    );
-    stream.end(resolve);
-  });
-}
-
-async function evaluateText(running: RunningModel, options: Options, signal: AbortSignal): Promise<Evaluation> {
-  const { metric, data, references, columns, limit } = options;
-  const { family } = running.pretrained.model;
-  const score = metric.find((name) => name === 'bleu' || name === 'chrf');
-  const wrong = score
-    ? `--metric ${score}`
-    : references !== undefined
-      ? '--references'
-      : columns
-        ? '--columns'
-        : limit
-          ? '--limit'
-          : undefined;
-  if (wrong !== undefined) {
-    throw new QkvError('usage', {
-      where: wrong,
-      got: `a ${family} model, which continues a text`,
-      expected: 'an encoder-decoder model and pairs',
-      ...(score && { hint: 'For this model: --metric loss or perplexity' }),
-    });
-  }
-  const [{ textLoss }, { readLines }, { readText }] = await Promise.all([
-    import('../../src/train/measureLoss.ts'),
-    import('../../src/data/files.node.ts'),
-    import('../../src/data/lines.ts'),
-  ]);
-  const text = await readText(readLines(data));
-  using progress = new Progress('measuring, tokens:');
-  const found = await textLoss(measured(running), text, {
-    batchSize: options.batchSize,
-    ...(options.blockSize !== undefined && { blockSize: options.blockSize }),
-    onProgress: (tokens) => progress.update(tokens),
-    signal,
-  });
-  return { report: lossReport(found, metric), facts: {} };
-}
-
-function measured({ runtime, pretrained, tokenizer }: RunningModel) {
-  return { runtime, model: pretrained.model, parameters: pretrained.arena.tensors, tokenizer };
-}
-
-function lossReport(
-  { loss, perplexity, tokens }: { loss: number; perplexity: number; tokens: number },
-  wanted: readonly Metric[],
-  leftOut?: number,
-): Report {
-  const facts = { tokens, ...(leftOut !== undefined && { leftOut }) };
+  const { model, arena, location, generationConfig } = pretrained;
+  const tokenizer = requireTokenizer(pretrained);
+  const encoder = model.kind === 'encoder' ? await sentenceEncoderAt(location) : undefined;
+  const runtime = await createNodeRuntime({ lanes: availableParallelism(), threads: 1 });
+  const generation = model.kind === 'encoder' ? {} : generationDefaults(model, generationConfig);
   return {
-    ...(wanted.includes('loss') && { loss: { score: loss, ...facts } }),
-    ...(wanted.includes('perplexity') && { perplexity: { score: perplexity, ...facts } }),
+    subject: { runtime, model, parameters: arena.tensors, tokenizer, encoder, generation },
+    [Symbol.asyncDispose]: () => runtime[Symbol.asyncDispose](),
   };
 }
 
-function lineOf(metric: Metric, { score, signature, tokens }: Readonly<Record<string, unknown>>): string {
-  const name = { bleu: 'BLEU', chrf: 'chrF', loss: 'loss', perplexity: 'perplexity' }[metric];
-  const digits = metric === 'loss' ? 4 : 2;
-  return `${name} ${(score as number).toFixed(digits)}  ${signature ?? `over ${(tokens as number).toLocaleString('en-US')} tokens`}`;
+function optionsOf(flags: Flags, { generation = {} }: Subject): EvaluateOptions & { kind?: KindName } {
+  const generating = chosen(flags, generationFlags);
+  const { kind, metric, fields, batchSize } = flags;
+  const { maxNewTokens, ...way } = generating;
+  return {
+    ...chosen(flags, kindFlags),
+    ...(Object.keys(generating).length > 0 && {
+      generate: { ...generationOptions(generation, way), ...(maxNewTokens !== undefined && { maxNewTokens }) },
+    }),
+    ...(kind && { kind }),
+    ...(metric && { metrics: metric }),
+    ...(fields && { fields }),
+    batchSize,
+  };
 }
+
+/** Of the flags those of these names that were given. */
+function chosen<Name extends keyof Flags>(flags: Flags, names: readonly Name[]): Pick<Flags, Name> {
+  return Object.fromEntries(
+    names.filter((name) => flags[name] !== undefined).map((name) => [name, flags[name]]),
+  ) as Pick<Flags, Name>;
+}
+
+function flagOf(option: string): string {
+  if (option === 'metrics') return '--metric';
+  if (option === 'generate') return generationFlags.map(flagOf).join(', ');
+  return `--${option.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+async function* first<T>(items: AsyncIterable<T>, limit: number): AsyncGenerator<T> {
+  let count = 0;
+  for await (const item of items) {
+    yield item;
+    if (++count >= limit) return;
+  }
+}
+
+function summaryOf({ predictions: _, ...rest }: Evaluation): Omit<Evaluation, 'predictions'> {
+  return rest;
+}
+
+function print(
+  { examples, metrics, settings, truncated, predictions }: Evaluation,
+  folder: string | undefined,
+  flags: Flags,
+): void {
+  for (const [name, { score, signature }] of Object.entries(metrics)) {
+    process.stdout.write(`${name} ${score.toFixed(4)}${signature === undefined ? '' : `  ${signature}`}\n`);
+  }
+  const said = Object.entries(settings).map(
+    ([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  );
+  process.stdout.write(
+    `of ${examples} record${examples === 1 ? '' : 's'}${said.length > 0 ? `, ${said.join(', ')}` : ''}\n`,
+  );
+  if (folder !== undefined) process.stdout.write(`predictions in ${folder}\n`);
+  if (truncated > 0) process.stderr.write(`note: ${truncated} inputs were cut: the model reads no more tokens\n`);
+  if (!flags.tokenize && (metrics['bleu'] || metrics['rouge']) && predictions.some(hasHan)) {
+    process.stderr.write('note: the references have Chinese characters; --tokenize zh is the usual choice for them\n');
+  }
+  if (!flags.rules && metrics['exact-match'] && settings['rules'] !== undefined && predictions.some(hasHan)) {
+    process.stderr.write('note: the answers have Chinese characters; --rules cmrc2018 is the usual choice for them\n');
+  }
+}
+
+const hasHan = ({ reference }: Readonly<Record<string, unknown>>): boolean =>
+  /\p{Script=Han}/u.test(JSON.stringify(reference));

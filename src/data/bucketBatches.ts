@@ -84,7 +84,7 @@ export class BucketBatches {
   constructor(pairs: readonly TokenPair[], options: BucketBatchesOptions) {
     this.#pairs = pairs;
     this.#options = { lengthMultiple: 8, sortWindow: 8192, ...options };
-    const { maxLength, lengthMultiple, batchTokens } = this.#options;
+    const { maxLength, batchTokens } = this.#options;
     for (const key of ['batchTokens', 'maxLength', 'lengthMultiple', 'sortWindow'] as const) {
       requirePositive(key, this.#options[key]);
     }
@@ -113,10 +113,8 @@ export class BucketBatches {
     this.dropped = dropped;
     this.pairsPerEpoch = kept.length;
     this.#kept = Uint32Array.from(kept);
-    const rounded = (length: number): number =>
-      Math.min(maxLength, Math.ceil(length / lengthMultiple) * lengthMultiple);
-    this.#sourceLengths = Int32Array.from(kept, (i) => rounded(pairs[i]!.source.length));
-    this.#targetLengths = Int32Array.from(kept, (i) => rounded(pairs[i]!.target.length));
+    this.#sourceLengths = Int32Array.from(kept, (i) => roundedLength(pairs[i]!.source.length, this.#options));
+    this.#targetLengths = Int32Array.from(kept, (i) => roundedLength(pairs[i]!.target.length, this.#options));
     for (let k = 0; k < kept.length; k++) {
       const needed = this.#sourceLengths[k]! + this.#targetLengths[k]!;
       if (needed <= batchTokens) continue;
@@ -135,6 +133,18 @@ export class BucketBatches {
   }
 
   at(position: BatchPosition): PairBatch {
+    const indices = this.indicesAt(position);
+    return {
+      ...collatePairs(
+        Array.from(indices, (i) => this.#pairs[i]!),
+        this.#options,
+      ),
+      indices,
+    };
+  }
+
+  /** The batch as indices into the pairs given. */
+  indicesAt(position: BatchPosition): Uint32Array {
     const plan = this.#planOf(position.epoch);
     const members = plan[position.batchIndex];
     if (members === undefined) {
@@ -145,7 +155,7 @@ export class BucketBatches {
         hint: 'The data or the batch options are not those that the position was taken from',
       });
     }
-    return this.#collate(members);
+    return members.map((k) => this.#kept[k]!);
   }
 
   /** The position behind `position`. */
@@ -196,52 +206,56 @@ export class BucketBatches {
     batches.push(sorted.slice(start));
     return batches;
   }
+}
 
-  #collate(members: Uint32Array): PairBatch {
-    const { padId, startId } = this.#options;
-    const size = members.length;
-    let sourceLength = 0;
-    let targetLength = 0;
-    for (const k of members) {
-      sourceLength = Math.max(sourceLength, this.#sourceLengths[k]!);
-      targetLength = Math.max(targetLength, this.#targetLengths[k]!);
-    }
-    const sourceIds = new Int32Array(size * sourceLength).fill(padId);
-    const sourceMask = new Int32Array(size * sourceLength);
-    const decoderIds = new Int32Array(size * targetLength).fill(padId);
-    const decoderMask = new Int32Array(size * targetLength);
-    const labels = new Int32Array(size * targetLength).fill(IGNORED_LABEL);
-    const indices = Uint32Array.from(members, (k) => this.#kept[k]!);
-    let sourceTokens = 0;
-    let targetTokens = 0;
-    for (const [row, index] of indices.entries()) {
-      const { source, target } = this.#pairs[index]!;
-      const sourceStart = row * sourceLength;
-      sourceIds.set(source, sourceStart);
-      sourceMask.fill(1, sourceStart, sourceStart + source.length);
-      const targetStart = row * targetLength;
-      labels.set(target, targetStart);
-      decoderMask.fill(1, targetStart, targetStart + target.length);
-      decoderIds[targetStart] = startId;
-      const shifted = Math.min(target.length, targetLength - 1);
-      for (let i = 0; i < shifted; i++) decoderIds[targetStart + 1 + i] = target[i]!;
-      sourceTokens += source.length;
-      targetTokens += target.length;
-    }
-    return {
-      size,
-      sourceLength,
-      targetLength,
-      sourceIds,
-      sourceMask,
-      decoderIds,
-      decoderMask,
-      labels,
-      sourceTokens,
-      targetTokens,
-      indices,
-    };
+/** Pairs as one batch, each side padded to its longest, that rounded up to a multiple of `lengthMultiple` up to `maxLength`. */
+export function collatePairs(
+  pairs: readonly TokenPair[],
+  options: Pick<BucketBatchesOptions, 'padId' | 'startId' | 'maxLength' | 'lengthMultiple'>,
+): Omit<PairBatch, 'indices'> {
+  const { padId, startId } = options;
+  const size = pairs.length;
+  const sourceLength = Math.max(...pairs.map(({ source }) => roundedLength(source.length, options)));
+  const targetLength = Math.max(...pairs.map(({ target }) => roundedLength(target.length, options)));
+  const sourceIds = new Int32Array(size * sourceLength).fill(padId);
+  const sourceMask = new Int32Array(size * sourceLength);
+  const decoderIds = new Int32Array(size * targetLength).fill(padId);
+  const decoderMask = new Int32Array(size * targetLength);
+  const labels = new Int32Array(size * targetLength).fill(IGNORED_LABEL);
+  let sourceTokens = 0;
+  let targetTokens = 0;
+  for (const [row, { source, target }] of pairs.entries()) {
+    const sourceStart = row * sourceLength;
+    sourceIds.set(source, sourceStart);
+    sourceMask.fill(1, sourceStart, sourceStart + source.length);
+    const targetStart = row * targetLength;
+    labels.set(target, targetStart);
+    decoderMask.fill(1, targetStart, targetStart + target.length);
+    decoderIds[targetStart] = startId;
+    const shifted = Math.min(target.length, targetLength - 1);
+    for (let i = 0; i < shifted; i++) decoderIds[targetStart + 1 + i] = target[i]!;
+    sourceTokens += source.length;
+    targetTokens += target.length;
   }
+  return {
+    size,
+    sourceLength,
+    targetLength,
+    sourceIds,
+    sourceMask,
+    decoderIds,
+    decoderMask,
+    labels,
+    sourceTokens,
+    targetTokens,
+  };
+}
+
+function roundedLength(
+  length: number,
+  { maxLength, lengthMultiple = 8 }: Pick<BucketBatchesOptions, 'maxLength' | 'lengthMultiple'>,
+): number {
+  return Math.min(maxLength, Math.ceil(length / lengthMultiple) * lengthMultiple);
 }
 
 function requirePositive(where: string, value: number): void {

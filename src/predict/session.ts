@@ -18,6 +18,8 @@ export interface EncoderText {
   readonly segments?: readonly number[];
   /** For tasks at some positions: which, from 0 on. */
   readonly positions?: readonly number[];
+  /** For tasks with targets: an id for each of the positions. */
+  readonly targets?: readonly number[];
 }
 
 export interface TaskInputs {
@@ -28,6 +30,8 @@ export interface TaskInputs {
   readonly mask: Value | undefined;
   /** int32 [B, M], of tasks at some positions; 0 where a text has fewer. */
   readonly positions: Value | undefined;
+  /** int32 [B, M], of tasks with targets; 0 where a text has fewer. */
+  readonly targets: Value | undefined;
 }
 
 /** What is made of an encoder's output. A program for each task and kind of batch is compiled once in a session. */
@@ -36,6 +40,8 @@ export interface EncoderTask {
   readonly label: string;
   /** Whether it is done at some positions of a text. */
   readonly atPositions?: boolean;
+  /** Whether there is a target for each of these positions. */
+  readonly hasTargets?: boolean;
   /** By name, of [B, …], [B, T, …] or [B, M, …]. */
   outputs(inputs: TaskInputs): Readonly<Record<string, Value>>;
 }
@@ -134,6 +140,7 @@ export class EncoderSession implements Disposable {
       ...(isPadded && { attentionMask: rows(texts, length, ({ ids }) => ids.map(() => 1)) }),
       ...(hasSegments && { segments: rows(texts, length, ({ segments = [] }) => segments) }),
       ...(task.atPositions && { positions: rows(texts, most, ({ positions = [] }) => positions) }),
+      ...(task.hasTargets && { targets: rows(texts, most, ({ targets = [] }) => targets) }),
     };
     const label = [task.label, isPadded && 'padded', hasSegments && 'segments'].filter(Boolean).join(', ');
     const graph = this.#graphs.get(label) ?? traceTask(this.model, task, isPadded, hasSegments);
@@ -161,7 +168,8 @@ function traceTask(model: EncoderModel, task: EncoderTask, isPadded: boolean, ha
     ...(hasSegments && { segments: tokens('segments') }),
   });
   const positions = task.atPositions ? input('positions', 'int32', [B, M]) : undefined;
-  return trace.graph(task.outputs({ root: trace.root, x, mask, positions }));
+  const targets = task.hasTargets ? input('targets', 'int32', [B, M]) : undefined;
+  return trace.graph(task.outputs({ root: trace.root, x, mask, positions, targets }));
 }
 
 /** int32 [texts, length], each row filled up with `fill`. */
@@ -190,7 +198,7 @@ function part({ dtype, shape, data }: HostTensor, index: number, length: number 
 function checkText(
   model: EncoderModel,
   task: EncoderTask,
-  { ids, segments, positions }: EncoderText,
+  { ids, segments, positions, targets }: EncoderText,
   where: string,
 ): void {
   const refuse = (got: string, expected: string): never => {
@@ -208,6 +216,11 @@ function checkText(
     if (segments.length !== ids.length) refuse(`${segments.length} segments`, `${ids.length}, one for each token`);
   }
   if (positions && !task.atPositions) refuse('positions', `none for ${task.label}`);
+  if ((targets?.length ?? 0) !== (task.hasTargets ? (positions?.length ?? 0) : 0)) {
+    refuse(`${targets?.length ?? 0} targets`, task.hasTargets ? 'one for each position' : `none for ${task.label}`);
+  }
+  const target = outside(targets ?? [], model.vocabSize);
+  if (target !== undefined) refuse(`target ${target}`, `ids from 0 to ${model.vocabSize - 1}`);
   const position = outside(positions ?? [], ids.length);
   if (position !== undefined) refuse(`position ${position}`, `positions from 0 to ${ids.length - 1}`);
 }

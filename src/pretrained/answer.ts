@@ -45,11 +45,25 @@ export async function answer(
   session: EncoderSession,
   tokenizer: Tokenizer,
   questions: readonly Question[],
-  options: AnswerOptions = {},
+  { allowNone = false, ...options }: AnswerOptions = {},
 ): Promise<Answer[][]> {
+  const found = await answersAndNone(session, tokenizer, questions, options);
+  return found.map(({ answers, none }) => {
+    const all = [...answers, ...(allowNone ? [{ text: '', score: none, start: 0, end: 0 }] : [])];
+    return all.sort((a, b) => b.score - a.score).slice(0, options.top ?? 1);
+  });
+}
+
+/** The best spans of each question, and p(start) · p(end) of "no answer", the least of all pieces. @throws as {@link answer} */
+export async function answersAndNone(
+  session: EncoderSession,
+  tokenizer: Tokenizer,
+  questions: readonly Question[],
+  options: Omit<AnswerOptions, 'allowNone'> = {},
+): Promise<{ readonly answers: readonly Answer[]; readonly none: number }[]> {
   const { model } = session;
   requireHead(model, 'answer', ['question-answering']);
-  const { top = 1, maxAnswerLength = 15, maxLength = 384, stride, allowNone, ...running } = options;
+  const { top = 1, maxAnswerLength = 15, maxLength = 384, stride, ...running } = options;
   checkNumbers({ top, maxAnswerLength, maxLength, stride });
   const limit = Math.min(maxLength, model.maxLength);
   const asked = questions.map((question, i) => {
@@ -83,8 +97,7 @@ export async function answer(
         found.set(key, { text: questions[i]!.context.slice(start, end), score, start, end });
       }
     }
-    const all = [...found.values(), ...(allowNone ? [{ text: '', score: none, start: 0, end: 0 }] : [])];
-    return all.sort((a, b) => b.score - a.score).slice(0, top);
+    return { answers: [...found.values()].sort((a, b) => b.score - a.score).slice(0, top), none };
   });
 }
 

@@ -12,13 +12,15 @@ export interface ChatMessage {
 /**
  * A conversation as the model was trained to read it, up to where its answer begins: the chat template (Jinja) of
  * `tokenizer_config.json` or `chat_template.jinja` filled in, as `apply_chat_template` of Hugging Face's transformers does
- * with `add_generation_prompt`. It has its special tokens in it: encode it with `addSpecialTokens: false`.
+ * with `add_generation_prompt`; or as it stands, without the beginning of an answer. It has its special tokens in it:
+ * encode it with `addSpecialTokens: false`.
  *
  * @throws QkvError `usage` for a model without a chat template, and for messages that the template refuses
  */
 export function chatPrompt(
   { tokenizerConfig = {}, location }: Pick<Pretrained, 'tokenizerConfig' | 'location'>,
   messages: readonly ChatMessage[],
+  { beginsAnswer = true }: { readonly beginsAnswer?: boolean } = {},
 ): string {
   const template = templateOf(tokenizerConfig);
   if (template === undefined) {
@@ -32,7 +34,7 @@ export function chatPrompt(
   try {
     const text = new Template(template).render({
       messages: messages.map(({ role, content }) => ({ role, content })),
-      add_generation_prompt: true,
+      add_generation_prompt: beginsAnswer,
       tools: null,
       documents: null,
       ...tokensOf(tokenizerConfig),

@@ -3,12 +3,10 @@ import type { ProblemType } from '../models/encoderHead.ts';
 import { headTask, requireHead } from '../predict/headTasks.ts';
 import type { EncoderRunOptions, EncoderSession } from '../predict/session.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import { encodeTexts } from './encodeTexts.ts';
+import { encodeTexts, type LengthOptions } from './encodeTexts.ts';
 import { sigmoid, softmax } from './probabilities.ts';
 
-export interface ClassifyOptions extends EncoderRunOptions {
-  readonly truncate?: boolean;
-}
+export interface ClassifyOptions extends EncoderRunOptions, LengthOptions {}
 
 export interface ClassScore {
   readonly label: string;
@@ -33,7 +31,7 @@ export async function classify(
   session: EncoderSession,
   tokenizer: Tokenizer,
   texts: readonly (string | readonly [string, string])[],
-  { truncate = false, ...options }: ClassifyOptions = {},
+  options: ClassifyOptions = {},
 ): Promise<Classification[]> {
   const { model } = session;
   const { head } = model;
@@ -43,7 +41,7 @@ export async function classify(
     const expected = `a pair: a model with the head ${head.name} says how two texts follow each other`;
     throw new QkvError('usage', { where: `text ${lone + 1}`, got: 'one text', expected });
   }
-  const encoded = encodeTexts(model, tokenizer.encode, texts, { truncate });
+  const encoded = encodeTexts(model, tokenizer.encode, texts, options);
   const results = await session.run(headTask(model), encoded, options);
   return results.map((outputs) => {
     const logits = [...(outputs['logits'] ?? outputs['sentenceLogits'])!.data];
@@ -74,7 +72,7 @@ export async function choose(
   session: EncoderSession,
   tokenizer: Tokenizer,
   questions: readonly ChoiceQuestion[],
-  { truncate = false, ...options }: ClassifyOptions = {},
+  options: ClassifyOptions = {},
 ): Promise<number[][]> {
   const { model } = session;
   requireHead(model, 'choose', ['multiple-choice']);
@@ -90,7 +88,7 @@ export async function choose(
     names.push(...choices.map((_, c) => `text ${i + 1}, choice ${c + 1}`));
     return choices.map((choice): [string, string] => [text, choice]);
   });
-  const encoded = encodeTexts(model, tokenizer.encode, pairs, { truncate, nameOf: (i) => names[i]! });
+  const encoded = encodeTexts(model, tokenizer.encode, pairs, { ...options, nameOf: (i) => names[i]! });
   const logits = (await session.run(headTask(model), encoded, options)).map((one) => one['logits']!.data[0]!);
   let start = 0;
   return questions.map(({ choices }) => {

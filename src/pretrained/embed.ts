@@ -2,16 +2,14 @@ import { QkvError } from '../base/errors.ts';
 import { embeddingTask } from '../predict/embedding.ts';
 import type { EncoderRunOptions, EncoderSession } from '../predict/session.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import { encodeTexts } from './encodeTexts.ts';
+import { encodeTexts, type LengthOptions } from './encodeTexts.ts';
 import { meanOfTokens, type SentenceEncoder } from './sentenceEncoder.ts';
 
-export interface EmbedOptions extends EncoderRunOptions {
+export interface EmbedOptions extends EncoderRunOptions, Pick<LengthOptions, 'truncate' | 'onTruncate'> {
   /** How a vector is made; the mean of the token vectors when left out. Its `parameters` must be the session's, too. */
   readonly encoder?: SentenceEncoder;
   /** The name of a prompt of the encoder; its default when left out. */
   readonly prompt?: string | undefined;
-  /** Cut the end of texts that are too long, as sentence-transformers does; otherwise one is an error. */
-  readonly truncate?: boolean;
 }
 
 /**
@@ -23,11 +21,11 @@ export async function embed(
   session: EncoderSession,
   tokenizer: Tokenizer,
   texts: readonly string[],
-  { encoder = meanOfTokens, prompt, truncate = false, ...options }: EmbedOptions = {},
+  { encoder = meanOfTokens, prompt, ...options }: EmbedOptions = {},
 ): Promise<Float32Array[]> {
   const before = promptOf(encoder, prompt);
   const inputs = texts.map((text) => (encoder.lowercases ? (before + text).toLowerCase() : before + text));
-  const encoded = encodeTexts(session.model, tokenizer.encode, inputs, { truncate, maxLength: encoder.maxLength });
+  const encoded = encodeTexts(session.model, tokenizer.encode, inputs, { ...options, maxLength: encoder.maxLength });
   const { pooling, steps } = encoder;
   const results = await session.run(embeddingTask({ pooling, steps }), encoded, options);
   return results.map(({ embedding }) => embedding!.data as Float32Array);

@@ -3,11 +3,17 @@ import type { EncoderModel } from '../models/model.ts';
 import type { EncoderText } from '../predict/session.ts';
 import type { Encoding } from '../tokenizer/encode.ts';
 
-export interface EncodeTextsOptions {
+/** What happens to a text that is too long. */
+export interface LengthOptions {
   /** Whether the ends of longer texts are cut, of a pair that of the longer text first; otherwise they are an error. */
-  readonly truncate: boolean;
+  readonly truncate?: boolean;
   /** Tokens at most, special ones included; the model's positions when left out, and never more. */
   readonly maxLength?: number | undefined;
+  /** Called with the index of each text that is cut. */
+  readonly onTruncate?: ((i: number) => void) | undefined;
+}
+
+export interface EncodeTextsOptions extends LengthOptions {
   /** What text i is called in messages. */
   readonly nameOf?: (i: number) => string;
 }
@@ -24,7 +30,7 @@ export function encodeTexts<E extends Encoding = Encoding>(
   model: EncoderModel,
   encode: Encode<E>,
   texts: readonly (string | readonly [string, string])[],
-  { truncate, maxLength = model.maxLength, nameOf = (i) => `text ${i + 1}` }: EncodeTextsOptions,
+  { truncate = false, maxLength = model.maxLength, onTruncate, nameOf = (i) => `text ${i + 1}` }: EncodeTextsOptions,
 ): (E & EncoderText)[] {
   const limit = Math.min(maxLength, model.maxLength);
   return texts.map((given, i) => {
@@ -34,6 +40,7 @@ export function encodeTexts<E extends Encoding = Encoding>(
     if (encoding.ids.length > limit) {
       if (!truncate) throw tooLong(nameOf(i), text, encoding.ids.length, limit);
       encoding = encode(text, { ...options, maxLength: limit });
+      onTruncate?.(i);
     }
     if (encoding.ids.length === 0) {
       throw new QkvError('usage', { where: nameOf(i), got: 'an empty text', expected: 'a text with a token or more' });

@@ -76,7 +76,7 @@ export async function fillMask(
 /** The usual tokens where the tokenizer does not say which one is the mask. */
 const usual = ['[MASK]', '<mask>'];
 
-function maskOf({ specialIds, tokenToId }: Tokenizer): number {
+export function maskOf({ specialIds, tokenToId }: Tokenizer): number {
   const id = specialIds.mask ?? usual.map(tokenToId).find((found) => found !== undefined);
   if (id !== undefined) return id;
   throw new QkvError('tokenizer', {

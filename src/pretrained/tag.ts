@@ -1,12 +1,10 @@
 import { headTask, requireHead } from '../predict/headTasks.ts';
 import type { EncoderRunOptions, EncoderSession } from '../predict/session.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import { encodeTexts } from './encodeTexts.ts';
+import { encodeTexts, type LengthOptions } from './encodeTexts.ts';
 import { softmax } from './probabilities.ts';
 
-export interface TagOptions extends EncoderRunOptions {
-  readonly truncate?: boolean;
-}
+export interface TagOptions extends EncoderRunOptions, LengthOptions {}
 
 export interface TaggedWord {
   readonly word: string;
@@ -27,12 +25,12 @@ export async function tag(
   session: EncoderSession,
   tokenizer: Tokenizer,
   texts: readonly string[],
-  { truncate = false, ...options }: TagOptions = {},
+  options: TagOptions = {},
 ): Promise<TaggedWord[][]> {
   const { model } = session;
   requireHead(model, 'tag', ['token-classification']);
   const { classes } = model.head;
-  const encoded = encodeTexts(model, tokenizer.encodeWithOffsets, texts, { truncate });
+  const encoded = encodeTexts(model, tokenizer.encodeWithOffsets, texts, options);
   const results = await session.run(headTask(model), encoded, options);
   return results.map(({ logits }, i) => {
     const { offsets, words } = encoded[i]!;

@@ -10,6 +10,8 @@ export interface TranslateOptions {
   readonly batchSize?: number;
   /** Cut sources that are longer than the model can read; otherwise one is an error. */
   readonly truncate?: boolean;
+  /** Called with the index of each source that is cut. */
+  readonly onTruncate?: (i: number) => void;
   /** Called with the number of sentences done. */
   readonly onProgress?: (done: number) => void;
 }
@@ -32,7 +34,7 @@ export async function translate(
   session: GenerationSession,
   tokenizer: Tokenizer,
   sentences: readonly string[],
-  { generate: options = {}, batchSize = 32, truncate = false, onProgress }: TranslateOptions = {},
+  { generate: options = {}, batchSize = 32, truncate = false, onTruncate, onProgress }: TranslateOptions = {},
 ): Promise<Translation[]> {
   const { model } = session;
   if (model.kind !== 'encoder-decoder') {
@@ -45,8 +47,12 @@ export async function translate(
   const results: Translation[] = sentences.map(() => ({ text: '', ids: [] }));
   const sources = sentences.map((sentence, index) => {
     if (sentence.trim() === '') return { index, ids: [] };
-    const { ids } = tokenizer.encode(sentence, truncate ? { maxLength: model.maxLength } : {});
+    const { ids } = tokenizer.encode(sentence);
     if (ids.length <= model.maxLength) return { index, ids };
+    if (truncate) {
+      onTruncate?.(index);
+      return { index, ids: tokenizer.encode(sentence, { maxLength: model.maxLength }).ids };
+    }
     throw new QkvError('usage', {
       where: `sentence ${index + 1} (${JSON.stringify(sentence.slice(0, 40))}…)`,
       got: `${ids.length} tokens`,

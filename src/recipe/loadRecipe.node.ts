@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { QkvError } from '../base/errors.ts';
+import { mapPaths } from './dataSource.ts';
 import { parseOverride } from './overrides.ts';
 import { parseRecipe } from './parseRecipe.ts';
 import type { Recipe } from './recipe.ts';
@@ -27,7 +28,7 @@ export function loadRecipe(
   const recipe = parseRecipe(text, file, overrides);
   const set = overrides.flatMap((one) => parseOverride(one, []) ?? []);
   const recipeFolder = dirname(resolve(workingFolder, file));
-  return mapPaths(
+  return withPaths(
     recipe,
     (path, key) => {
       const isSet = set.some((one) => one.path.every((part, i) => part === key[i]));
@@ -37,54 +38,29 @@ export function loadRecipe(
   );
 }
 
-function mapPaths(
+function withPaths(
   recipe: Recipe,
   input: (path: string, key: KeyPath) => string,
   output: (path: string) => string,
 ): Recipe {
-  const at = (key: string, path: string): string => input(path, ['data', key]);
-  const both = (key: string, [source, target]: [string, string]): [string, string] => [
-    input(source, ['data', key, 0]),
-    input(target, ['data', key, 1]),
-  ];
+  const sources = ['file', 'train', 'validation', 'test'];
+  const data = Object.entries(recipe.data).map(([key, value]) => [
+    key,
+    sources.includes(key) ? mapPaths(value, (path, rest) => input(path, ['data', key, ...rest])) : value,
+  ]);
   const tokenizer =
     recipe.tokenizer.kind === 'file'
       ? { ...recipe.tokenizer, path: input(recipe.tokenizer.path, ['tokenizer', 'path']) }
       : recipe.tokenizer;
   const shared = { output: output(recipe.output), tokenizer };
-  if (recipe.model.family === 'pretrained') {
-    // a name of the hub looks like a path: it is one where there is something of this name
-    const path = input(recipe.model.from, ['model', 'from']);
-    if (existsSync(path) || /^[./]/.test(recipe.model.from)) recipe.model.from = path;
-  }
-  if (recipe.task !== 'translation') {
-    const { data } = recipe;
-    return {
-      ...recipe,
-      ...shared,
-      data:
-        data.format === 'text'
-          ? { ...data, file: at('file', data.file) }
-          : { ...data, train: at('train', data.train), validation: at('validation', data.validation) },
-    };
-  }
-  const { data } = recipe;
-  return {
-    ...recipe,
-    ...shared,
-    data:
-      data.format === 'tsv'
-        ? {
-            ...data,
-            train: at('train', data.train),
-            validation: at('validation', data.validation),
-            test: data.test === null ? null : at('test', data.test),
-          }
-        : {
-            ...data,
-            train: both('train', data.train),
-            validation: both('validation', data.validation),
-            test: data.test === null ? null : both('test', data.test),
-          },
+  // a name of the hub looks like a path: it is one where there is something of this name
+  const modelPath = (name: string, key: KeyPath): string => {
+    const path = input(name, key);
+    return existsSync(path) || /^[./]/.test(name) ? path : name;
   };
+  if (recipe.model.family === 'pretrained') recipe.model.from = modelPath(recipe.model.from, ['model', 'from']);
+  if ('distill' in recipe && recipe.distill) {
+    recipe.distill.teacher = modelPath(recipe.distill.teacher, ['distill', 'teacher']);
+  }
+  return { ...recipe, ...shared, data: Object.fromEntries(data) } as Recipe;
 }

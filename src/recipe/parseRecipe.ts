@@ -92,6 +92,15 @@ class IssueReader {
 
   problemsOf(issue: z.core.$ZodIssue): RecipeProblem[] {
     const path = issue.path.map((key) => (typeof key === 'symbol' ? String(key) : key));
+    if (issue.code === 'invalid_union' && 'errors' in issue) {
+      // of a path, a list or a map, the one that the value is
+      const meant = issue.errors.filter(
+        (errors) => !errors.some((one) => one.path.length === 0 && one.code === 'invalid_type'),
+      );
+      if (meant.length === 1) {
+        return meant[0]!.flatMap((one) => this.problemsOf({ ...one, path: [...issue.path, ...one.path] }));
+      }
+    }
     if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => this.#unknownKey([...path, key]));
     const value = valueAt(this.#data, path);
     const schema = schemaAt(this.#schema, this.#data, path);

@@ -1,8 +1,16 @@
+import type { RecordsData } from './dataSource.ts';
+import type { DistillRecipe } from './distillSchema.ts';
+
 /**
  * A training recipe as the trainer gets it: checked, defaults filled in. What each key means, its unit and its default
  * stand in `recipeSchema.ts`, which is also the source of `recipes/recipe.schema.json`.
  */
-export type Recipe = TranslationRecipe | LanguageModelRecipe | MaskedLanguageModelRecipe;
+export type Recipe =
+  | TranslationRecipe
+  | LanguageModelRecipe
+  | MaskedLanguageModelRecipe
+  | DenoisingRecipe
+  | InstructionRecipe;
 
 interface RecipeHead {
   name: string;
@@ -25,6 +33,8 @@ export interface LanguageModelRecipe extends RecipeHead {
   data: TextData | TextFilesData;
   tokenizer: TokenizerRecipe;
   model: Gpt2Recipe | ConfiguredRecipe<'llama'> | PretrainedRecipe;
+  objective: { prefix: boolean };
+  distill: DistillRecipe | null;
   train: LanguageModelTraining;
   evaluate: LanguageModelEvaluation;
 }
@@ -35,9 +45,45 @@ export interface MaskedLanguageModelRecipe extends RecipeHead {
   tokenizer: TokenizerRecipe;
   model: ConfiguredRecipe<'bert' | 'roberta' | 'albert' | 'distilbert'> | PretrainedRecipe;
   objective: MaskedLanguageModelObjective;
+  distill: DistillRecipe | null;
   train: MaskedLanguageModelTraining;
   evaluate: MaskedLanguageModelEvaluation;
 }
+
+export interface DenoisingRecipe extends RecipeHead {
+  task: 'denoising';
+  data: TextData | TextFilesData;
+  tokenizer: TokenizerRecipe;
+  model: ConfiguredRecipe<'t5' | 'bart'> | PretrainedRecipe;
+  objective:
+    | { kind: 'span-corruption'; density: number; meanLength: number }
+    | { kind: 'denoising'; noise: NoiseRecipe[] };
+  train: DenoisingTraining;
+  evaluate: MaskedLanguageModelEvaluation;
+}
+
+export interface InstructionRecipe extends RecipeHead {
+  task: 'instruction';
+  data: Omit<RecordsData<InstructionFields>, 'test'>;
+  tokenizer: TokenizerRecipe;
+  model: Gpt2Recipe | ConfiguredRecipe<'llama'> | PretrainedRecipe;
+  objective: { format: { kind: 'chat'; system: string | null } | { kind: 'text'; prompt: string } };
+  train: InstructionTraining;
+  evaluate: { examples: number | null; samples: number; maxLength: number };
+}
+
+export type InstructionFields =
+  | { prompt: string | number; completion: string | number }
+  | { messages: string | number };
+
+/** One way to damage a text; `probability` is that of doing it to a text, `rate` the share of its tokens. */
+export type NoiseRecipe = { probability: number } & (
+  | { kind: 'sentence-permutation' }
+  | { kind: 'text-infilling'; rate: number; meanLength: number }
+  | { kind: 'token-masking'; rate: number }
+  | { kind: 'token-deletion'; rate: number }
+  | { kind: 'document-rotation' }
+);
 
 export interface TsvPairsData {
   format: 'tsv';
@@ -133,6 +179,8 @@ export interface ConfiguredRecipe<Family extends string> {
 export interface PretrainedRecipe {
   family: 'pretrained';
   from: string;
+  /** Those that are kept, or how many. */
+  layers: number | number[] | null;
 }
 
 export type OptimizerRecipe =
@@ -171,6 +219,7 @@ export interface TranslationTraining extends Training {
 export interface LanguageModelTraining extends Training {
   batchSize: number;
   blockSize: number;
+  packing: 'random-blocks' | 'documents' | 'separate-documents';
 }
 
 export interface MaskedLanguageModelObjective {
@@ -185,6 +234,16 @@ export interface MaskedLanguageModelObjective {
 
 export interface MaskedLanguageModelTraining extends Training {
   batchSize: number;
+  maxLength: number;
+}
+
+export interface DenoisingTraining extends Training {
+  batchTokens: number;
+  maxLength: number;
+}
+
+export interface InstructionTraining extends Training {
+  batchTokens: number;
   maxLength: number;
 }
 

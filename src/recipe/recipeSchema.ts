@@ -1,20 +1,9 @@
 import { z } from 'zod';
+import { fieldName, recordSource } from './dataSchema.ts';
+import { distill, keptLayers } from './distillSchema.ts';
 import type { Recipe } from './recipe.ts';
+import { count, fraction, optional, path, positive } from './schemaParts.ts';
 
-/** A key that may be left out; its description ends with its default. */
-function optional<T extends z.ZodType>(schema: T, value: NoInfer<z.output<T>>, text: string): z.ZodDefault<T> {
-  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
-  return schema.default(value as z.util.NoUndefined<z.output<T>>).describe(`${text} Default: ${shown}.`);
-}
-
-const count = z.int().min(1);
-const fraction = z.number().min(0).lt(1);
-const positive = z.number().gt(0);
-const path = (what: string) =>
-  z
-    .string()
-    .min(1)
-    .describe(`${what} A relative path starts at the recipe's folder, one given by --set at the working folder.`);
 const pathPair = (what: string) => z.tuple([path('Source side.'), path('Target side.')]).describe(what);
 
 const PAIRS = 'Names ending in .gz are unpacked.';
@@ -238,6 +227,7 @@ const pretrained = z.strictObject({
     .describe(
       "Its folder (a relative path starts at the recipe's folder, one given by --set at the working folder), a .gguf file, or org/name[@revision] of the Hugging Face hub.",
     ),
+  layers: keptLayers,
 });
 
 const beta = (text: string, value: number) => optional(fraction, value, text);
@@ -406,11 +396,27 @@ const languageModel = z
         pretrained,
       ])
       .describe('A decoder-only model.'),
+    objective: z
+      .strictObject({
+        prefix: optional(
+          z.boolean(),
+          false,
+          'Whether a beginning of random length of each block is given, and sees itself as a whole; only the rest is predicted.',
+        ),
+      })
+      .prefault({})
+      .describe('Cross-entropy of the next token. Default: of every token.'),
+    distill,
     train: z
       .strictObject({
         ...training,
         batchSize: count.describe('Blocks of a batch.'),
         blockSize: count.describe('Tokens of a block; at most model.maxLength.'),
+        packing: optional(
+          z.enum(['random-blocks', 'documents', 'separate-documents']),
+          'random-blocks',
+          'random-blocks of the running text; documents, parted by blank lines, one behind the other, each with an end token; separate-documents: the same, but a document sees no other, and its positions begin at 0.',
+        ),
       })
       .describe('The training run.'),
     evaluate: z
@@ -433,6 +439,11 @@ const languageModel = z
     error: 'at most model.maxLength',
     when: ({ value }) =>
       Number.isInteger(at(value, 'train', 'blockSize')) && Number.isInteger(at(value, 'model', 'maxLength')),
+  })
+  .refine(({ objective, train }) => !objective.prefix || train.packing !== 'separate-documents', {
+    path: ['train', 'packing'],
+    error: 'random-blocks or documents, with objective.prefix',
+    when: ({ value }) => at(value, 'objective', 'prefix') === true,
   });
 
 const maskedLanguageModel = z.strictObject({
@@ -491,6 +502,7 @@ const maskedLanguageModel = z.strictObject({
     .describe(
       'Default: 15% of the tokens; of these 80% masks, 10% random, 10% kept; new masks in every epoch; one text a sequence.',
     ),
+  distill,
   train: z
     .strictObject({
       ...training,
@@ -513,6 +525,179 @@ const maskedLanguageModel = z.strictObject({
     .prefault({})
     .describe('What a validation does. Default: loss over all sequences.'),
 });
+
+const probability = optional(z.number().min(0).max(1), 1, 'How probably a text is damaged so.');
+const rate = positive.lt(1).describe('Share of the tokens of a text.');
+const noise = z
+  .discriminatedUnion('kind', [
+    z.strictObject({
+      kind: z
+        .literal('sentence-permutation')
+        .describe('The sentences in random order; it comes first, while they are known.'),
+      probability,
+    }),
+    z.strictObject({
+      kind: z.literal('text-infilling').describe('Spans, each of which becomes one mask.'),
+      probability,
+      rate,
+      meanLength: optional(positive.max(100), 3, 'Mean of the Poisson distribution of their lengths.'),
+    }),
+    z.strictObject({ kind: z.literal('token-masking').describe('Random tokens become masks.'), probability, rate }),
+    z.strictObject({ kind: z.literal('token-deletion').describe('Random tokens are left out.'), probability, rate }),
+    z.strictObject({
+      kind: z.literal('document-rotation').describe('The text begins with one of its tokens chosen at random.'),
+      probability,
+    }),
+  ])
+  .describe('One way to damage a text.');
+
+const denoising = z.strictObject({
+  task: z
+    .literal('denoising')
+    .describe('Damaged text is made whole, as T5 and BART are pretrained; the damage is new in every epoch.'),
+  ...head,
+  data: z
+    .discriminatedUnion('format', [textData, textFilesData])
+    .describe('A sentence a line, a blank line between documents.'),
+  tokenizer,
+  model: z
+    .discriminatedUnion('family', [
+      configured('t5', 'T5, by its config.json. Opens in Python as T5ForConditionalGeneration.'),
+      configured('bart', 'BART, by its config.json. Opens in Python as BartForConditionalGeneration.'),
+      pretrained,
+    ])
+    .describe('An encoder-decoder model.'),
+  objective: z
+    .discriminatedUnion('kind', [
+      z.strictObject({
+        kind: z
+          .literal('span-corruption')
+          .describe('T5: spans are taken out, and written behind the sentinels that stand for them.'),
+        density: optional(positive.lt(1), 0.15, 'Share of the tokens that are taken out.'),
+        meanLength: optional(z.number().min(1), 3, 'Mean length of a span, in tokens.'),
+      }),
+      z.strictObject({
+        kind: z.literal('denoising').describe('BART: the whole text is written as it was.'),
+        noise: z
+          .array(noise)
+          .min(1)
+          .refine((list) => list.every(({ kind }, i) => i === 0 || kind !== 'sentence-permutation'), {
+            error: 'sentence-permutation first: later no sentences are left',
+          })
+          .default([
+            { kind: 'sentence-permutation', probability: 1 },
+            { kind: 'text-infilling', probability: 1, rate: 0.3, meanLength: 3 },
+          ])
+          .describe(
+            'What is done to a text, in this order. Default: sentence-permutation, then text-infilling with rate 0.3.',
+          ),
+      }),
+    ])
+    .describe('What is damaged and what is written.'),
+  train: z
+    .strictObject({
+      ...training,
+      batchTokens: count.describe('Tokens of a batch, source and target, padding included, at most.'),
+      maxLength: z
+        .int()
+        .min(8)
+        .describe('Tokens of a source, special ones included: exactly as many with span-corruption, else at most.'),
+    })
+    .describe('The training run.'),
+  evaluate: z
+    .strictObject({
+      sequences: optional(
+        count.nullable(),
+        null,
+        'Texts of the validation part, from its start, that a validation takes; null: all.',
+      ),
+      fill: z
+        .array(z.string().min(1))
+        .default([])
+        .describe('Damaged texts, as the tokenizer writes them, that each validation makes whole. Default: [].'),
+    })
+    .prefault({})
+    .describe('What a validation does. Default: loss over all texts.'),
+});
+
+const instruction = z
+  .strictObject({
+    task: z
+      .literal('instruction')
+      .describe('A language model that answers: what is asked is given, and only answers are predicted.'),
+    ...head,
+    data: z
+      .strictObject({
+        format: z.literal('records').describe('Rows of tables: TSV, CSV, JSONL, parquet.'),
+        train: recordSource,
+        validation: recordSource,
+        fields: z
+          .union([
+            z.strictObject({
+              prompt: fieldName.describe('What is asked.'),
+              completion: fieldName.describe('What is answered.'),
+            }),
+            z.strictObject({
+              messages: fieldName.describe('A list of { role, content }; answers have the role assistant.'),
+            }),
+          ])
+          .describe('Where the parts of an example stand.'),
+      })
+      .describe('A question and its answer a record, or a conversation.'),
+    tokenizer,
+    model: z
+      .discriminatedUnion('family', [
+        gpt2,
+        configured('llama', 'Llama, by its config.json. Opens in Python as LlamaForCausalLM.'),
+        pretrained,
+      ])
+      .describe('A decoder-only model.'),
+    objective: z
+      .strictObject({
+        format: z
+          .discriminatedUnion('kind', [
+            z.strictObject({
+              kind: z.literal('chat').describe("By the model's chat template; what it puts behind an answer counts."),
+              system: optional(z.string().min(1).nullable(), null, 'What the model is told before; null: nothing.'),
+            }),
+            z.strictObject({
+              kind: z.literal('text').describe('The prompt, the completion, the end token.'),
+              prompt: optional(
+                z.string().refine((text) => text.split('{prompt}').length === 2, { error: '{prompt}, once' }),
+                '{prompt}\n',
+                'What is made of the prompt.',
+              ),
+            }),
+          ])
+          .describe('How a text is made of a record.'),
+      })
+      .describe('Cross-entropy of the tokens of answers.'),
+    train: z
+      .strictObject({
+        ...training,
+        batchTokens: count.describe('Tokens of a batch, padding included, at most.'),
+        maxLength: z.int().min(8).describe('Examples of more tokens are left out, and counted.'),
+      })
+      .describe('The training run.'),
+    evaluate: z
+      .strictObject({
+        examples: optional(
+          count.nullable(),
+          null,
+          'Examples of the validation part, from its start, that a validation takes; null: all.',
+        ),
+        samples: optional(z.int().min(0), 2, 'First validation examples that the model answers.'),
+        maxLength: optional(count, 128, 'Longest answer, in tokens.'),
+      })
+      .prefault({})
+      .describe('What a validation does. Default: loss over all examples, and two answers.'),
+  })
+  .refine(({ data, objective }) => objective.format.kind === 'chat' || 'prompt' in data.fields, {
+    path: ['data', 'fields'],
+    error: 'prompt and completion: messages need objective.format.kind chat',
+    when: ({ value }) =>
+      at(value, 'objective', 'format', 'kind') === 'text' && at(value, 'data', 'fields') !== undefined,
+  });
 
 /** Only a model that exists has a tokenizer of its own. */
 const tokenizerOfModel = {
@@ -537,6 +722,8 @@ const schema = z.discriminatedUnion('task', [
         error: 'none: this family has no head for it',
       },
     ),
+  denoising.refine(tokenizerOfModel.check, tokenizerOfModel.params),
+  instruction.refine(tokenizerOfModel.check, tokenizerOfModel.params),
 ]);
 
 export const recipeSchema: z.ZodType<Recipe> = schema;

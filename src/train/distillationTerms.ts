@@ -18,8 +18,8 @@ export interface Distillation {
   readonly temperature: number;
   /** What each term counts; one of weight 0 is not computed. `labels` is the loss of the task itself. */
   readonly weights: Readonly<Record<'labels' | DistillationTerm, number>>;
-  /** Pairs of a layer of the student and the teacher's layer that it is compared with, from 0. */
-  readonly layers: readonly (readonly [student: number, teacher: number])[];
+  /** For each layer of the student the teacher's layer that it is compared with, from 0; null: the last with the last. */
+  readonly layers: readonly number[] | null;
 }
 
 export type DistillationTerm = 'soft' | 'hard' | 'hidden' | 'embeddings';
@@ -45,6 +45,8 @@ export interface Pass {
  * The terms of a distillation: soft and hard targets at the positions with a label, as DistilBERT's training code has
  * it with `restrict_ce_to_mask`; 1 − cos of hidden states, the mean over the compared layers, and the squared distance
  * of embeddings (TinyBERT, Jiao et al. 2020 section 3, arXiv:1909.10351, without a projection) at all real tokens.
+ *
+ * @throws QkvError `recipe` for layers that do not exist and a head without classes
  */
 export function distillationTerms(distillation: Distillation, student: Pass, teacher: Pass): LossTerm[] {
   const { weights, temperature, layers } = distillation;
@@ -59,7 +61,13 @@ export function distillationTerms(distillation: Distillation, student: Pass, tea
     soft: () => onLabels(softTargetLoss(...logits(), temperature)),
     hard: () => onLabels(hardTargetLoss(...logits())),
     hidden: () => {
-      const all = layers.map(([ours, theirs]) => cosineLoss(...pairOf(layerName(ours), layerName(theirs))));
+      const count = layersOf(student);
+      if (layers && layers.length !== count) {
+        const expected = `${count}, one for each layer of the student`;
+        throw new QkvError('recipe', { where: 'distill.layers', got: `${layers.length} layers`, expected });
+      }
+      const pairs = layers?.map((theirs, ours) => [ours, theirs]) ?? [[count - 1, layersOf(teacher) - 1]];
+      const all = pairs.map(([ours, theirs]) => cosineLoss(...pairOf(layerName(ours!), layerName(theirs!))));
       return onTokens(mul(addAll(all), scalarConstant(1 / all.length)));
     },
     embeddings: () => onTokens(meanSquaredLoss(...pairOf('embedding', 'embedding'))),
@@ -95,11 +103,17 @@ function termsOf({ weights }: Distillation): DistillationTerm[] {
 function logitsOf(pass: Pass): Value {
   const logits = pass.labels?.dtype === 'int32' ? pass.logits() : undefined;
   if (logits) return logits;
-  throw new QkvError('usage', {
-    where: 'distillation: soft, hard',
+  throw new QkvError('recipe', {
+    where: 'distill: soft, hard',
     got: 'a head without one class for each label',
     expected: 'a model for masked words, one of several classes, or the next word',
   });
+}
+
+function layersOf({ root }: Pass): number {
+  let count = 0;
+  while (root.trace.names.has(root.at(layerName(count)).path)) count++;
+  return count;
 }
 
 const layerName = (layer: number): string => `layers.${layer}.residualPost`;
@@ -108,8 +122,7 @@ const layerName = (layer: number): string => `layers.${layer}.residualPost`;
 function stateOf({ root }: Pass, name: string): Value {
   const path = root.at(name).path;
   const value = root.trace.names.get(path);
-  if (!value)
-    throw new QkvError('usage', { where: 'distillation', got: `no ${path}`, expected: 'a layer of the model' });
+  if (!value) throw new QkvError('recipe', { where: 'distill', got: `no ${path}`, expected: 'a layer of the model' });
   const [batch, length, width] = value.shape as [Dim, Dim, Dim];
   return reshape(value, [dimMul(batch, length), width]);
 }

@@ -38,7 +38,9 @@ export interface StepLine {
   readonly learningRate: number;
   /** Before clipping. */
   readonly gradientNorm: number;
-  /** Tokens that are not padding, source and target, a second: since the last line, validations left out. */
+  /** Tokens that are not padding, source and target, since the run began. */
+  readonly tokens: number;
+  /** The same a second: since the last line, validations left out. */
   readonly tokensPerSecond: number;
   /** Since the run began, resumed parts added up. */
   readonly seconds: number;
@@ -62,6 +64,8 @@ export interface ValidationLine {
     readonly sentences?: number;
   };
   readonly isBest: boolean;
+  /** As in a step's line. */
+  readonly tokens: number;
   readonly samples: readonly Sample[];
   readonly seconds: number;
 }

@@ -8,6 +8,7 @@ import { fillMask } from '../pretrained/fillMask.ts';
 import type { LanguageModelRecipe, TranslationEvaluation } from '../recipe/recipe.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import type { Answer } from './instructionTask.ts';
 import type { Continue } from './languageModelTask.ts';
 import type { Fill } from './maskedLanguageModelTask.ts';
 import type { Translate } from './translationTask.ts';
@@ -20,10 +21,17 @@ import type { Translate } from './translationTask.ts';
 /** Sentences that are translated together, of similar length. */
 const BATCH = 64;
 
+export interface WritingOptions extends Pick<TranslationEvaluation, 'beam' | 'maxLength'> {
+  /** Of beams. */
+  readonly lengthPenalty?: number;
+  /** Whether special tokens are shown, but for those that begin and end a text. */
+  readonly keepsSpecial?: boolean;
+}
+
 export function translatorFor(
   runtime: Runtime,
   arena: () => ParameterArena,
-  evaluate: TranslationEvaluation,
+  evaluate: WritingOptions,
 ): (model: EncoderDecoderModel, tokenizer: Tokenizer) => Translate {
   return (model, tokenizer) => {
     let session: GenerationSession | undefined;
@@ -31,7 +39,7 @@ export function translatorFor(
     const options: GenerateOptions = {
       maxNewTokens: Math.min(evaluate.maxLength, model.maxLength),
       ...(model.family === 'marian' && { badWordsIds: [[model.padId!]], forcedEosId: model.eosIds[0]! }),
-      ...(evaluate.beam > 1 && { numBeams: evaluate.beam, lengthPenalty: evaluate.lengthPenalty }),
+      ...(evaluate.beam > 1 && { numBeams: evaluate.beam, lengthPenalty: evaluate.lengthPenalty ?? 1 }),
     };
     return async (sentences, stop) => {
       session ??= new GenerationSession(runtime, model, arena().tensors);
@@ -47,7 +55,10 @@ export function translatorFor(
           options,
         );
         for (const [i, row] of rows.entries()) {
-          translations[row] = tokenizer.decode(results[i]![0]!.ids, { skipSpecialTokens: true });
+          const { ids } = results[i]![0]!;
+          translations[row] = evaluate.keepsSpecial
+            ? tokenizer.decode(ids.filter((id) => !model.eosIds.includes(id) && id !== tokenizer.specialIds.bos))
+            : tokenizer.decode(ids, { skipSpecialTokens: true });
         }
       }
       return translations;
@@ -83,6 +94,28 @@ export function samplerFor(
         if (finish === 'end') break;
       }
       return tokenizer.decode(text, { skipSpecialTokens: true });
+    };
+  };
+}
+
+/** Answers prompts, greedily, with the weights in the arena as they are when it is called. */
+export function answererFor(
+  runtime: Runtime,
+  arena: () => ParameterArena,
+  maxLength: number,
+): (model: CausalModel, tokenizer: Tokenizer) => Answer {
+  return (model, tokenizer) => {
+    let session: GenerationSession | undefined;
+    return async (prompts, stop) => {
+      session ??= new GenerationSession(runtime, model, arena().tensors);
+      const answers: string[] = [];
+      for (const prompt of prompts) {
+        if (stop.aborted) return undefined;
+        const room = model.maxLength - prompt.length;
+        const [results] = await generate(session, [prompt], { maxNewTokens: Math.max(1, Math.min(maxLength, room)) });
+        answers.push(tokenizer.decode(results![0]!.ids, { skipSpecialTokens: true }));
+      }
+      return answers;
     };
   };
 }

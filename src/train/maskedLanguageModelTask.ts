@@ -11,6 +11,8 @@ import { wordStarts } from '../objectives/wordStarts.ts';
 import type { MaskedLanguageModelRecipe } from '../recipe/recipe.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
+import { documentsOf } from './documents.ts';
+import { EpochCache } from './epochCache.ts';
 import { Fingerprint } from './fingerprint.ts';
 import { checkedLength, recipeModel, type StartingPoint } from './recipeModel.ts';
 import { openRecipeTokenizer } from './recipeTokenizer.ts';
@@ -133,34 +135,6 @@ export function maskedLanguageModelTask(
       }),
     hasTest: false,
   };
-}
-
-/** Keeps the epoch at hand: the pairs of one are made as a whole. */
-class EpochCache<T> {
-  readonly #make: (epoch: number) => T;
-  #last: { readonly epoch: number; readonly value: T } | undefined;
-
-  constructor(make: (epoch: number) => T) {
-    this.#make = make;
-  }
-
-  at(epoch: number): T {
-    if (this.#last?.epoch !== epoch) this.#last = { epoch, value: this.#make(epoch) };
-    return this.#last.value;
-  }
-}
-
-/** Documents of sentences: lines, with blank lines between documents. @throws QkvError `data` where there is none */
-function documentsOf(text: string, tokenizer: Tokenizer, part: string): Sentences[] {
-  const documents: Int32Array[][] = [[]];
-  for (const line of text.split('\n')) {
-    const { ids } = tokenizer.encode(line.trim(), { addSpecialTokens: false });
-    if (line.trim() === '') documents.push([]);
-    else if (ids.length > 0) documents.at(-1)!.push(Int32Array.from(ids));
-  }
-  const found = documents.filter(({ length }) => length > 0);
-  if (found.length > 0) return found;
-  throw new QkvError('data', { where: `${part} text`, got: 'no tokens', expected: 'a sentence a line' });
 }
 
 interface CollateOptions {

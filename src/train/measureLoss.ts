@@ -1,6 +1,5 @@
 import { QkvError } from '../base/errors.ts';
 import { int32, scalar } from '../base/tensor.ts';
-import { consecutiveBlocks } from '../data/blockBatches.ts';
 import { BucketBatches } from '../data/bucketBatches.ts';
 import type { TextPair } from '../data/pairs.ts';
 import type { Model } from '../models/model.ts';
@@ -20,10 +19,8 @@ export interface MeasuredLoss {
 }
 
 export interface MeasureOptions {
-  /** Pairs or blocks that are worked on together, about; 16 by default. */
+  /** Pairs that are worked on together, about; 16 by default. */
   readonly batchSize?: number;
-  /** Of a text: tokens of a block; the model's positions by default. */
-  readonly blockSize?: number;
   /** Called with the number of target tokens done. */
   readonly onProgress?: (tokens: number) => void;
   /** Stops between two batches. */
@@ -50,7 +47,10 @@ export async function pairLoss(
   options: MeasureOptions = {},
 ): Promise<MeasuredLoss> {
   const { model, tokenizer } = measured;
-  if (model.kind !== 'encoder-decoder') throw wrongKind('pairLoss', model, 'an encoder-decoder model');
+  if (model.kind !== 'encoder-decoder') {
+    const got = `a ${model.family} model`;
+    throw new QkvError('usage', { where: 'pairLoss', got, expected: 'an encoder-decoder model' });
+  }
   const ids = (text: string): number[] => tokenizer.encode(text).ids;
   const { batchSize = 16 } = options;
   const batches = new BucketBatches(
@@ -81,48 +81,15 @@ export async function pairLoss(
       };
     }
   }
-  return { ...(await meanLoss(measured, all(), true, options)), leftOut: batches.dropped.count };
-}
-
-/**
- * The loss of a text, cut into blocks that follow each other: a token sees those before it in its block. The remainder
- * that fills no block is left out. @throws QkvError `usage` for an encoder-decoder model, `data` for too short a text.
- */
-export async function textLoss(measured: Measured, text: string, options: MeasureOptions = {}): Promise<MeasuredLoss> {
-  const { model, tokenizer } = measured;
-  if (model.kind !== 'causal') throw wrongKind('textLoss', model, 'a model that continues texts');
-  const { batchSize = 16, blockSize = model.maxLength } = options;
-  if (blockSize > model.maxLength) {
-    throw new QkvError('usage', {
-      where: 'blockSize',
-      got: String(blockSize),
-      expected: `at most ${model.maxLength}, the positions of the model`,
-    });
-  }
-  const tokens = Int32Array.from(tokenizer.encode(text, { addSpecialTokens: false }).ids);
-  function* all(): Generator<Batch> {
-    for (const { size, inputs, labels } of consecutiveBlocks(tokens, { batchSize, blockSize })) {
-      const shape = [size, blockSize];
-      yield {
-        inputs: { inputIds: int32(shape, inputs), labels: int32(shape, labels) },
-        targetTokens: size * blockSize,
-      };
-    }
-  }
-  return { ...(await meanLoss(measured, all(), false, options)), leftOut: 0 };
-}
-
-function wrongKind(where: string, { family }: Model, expected: string): QkvError {
-  return new QkvError('usage', { where, got: `a ${family} model`, expected });
+  return { ...(await meanLoss(measured, all(), options)), leftOut: batches.dropped.count };
 }
 
 async function meanLoss(
   { runtime, model, parameters }: Measured,
   batches: Iterable<Batch>,
-  padded: boolean,
   { onProgress, signal }: MeasureOptions,
 ): Promise<Omit<MeasuredLoss, 'leftOut'>> {
-  const { graph } = traceLoss(model, { training: false, smoothing: 0, padded });
+  const { graph } = traceLoss(model, { training: false, smoothing: 0, padded: true });
   using program = await runtime.compile(graph, { label: 'loss' });
   let [sum, tokens] = [0, 0];
   for (const { inputs, targetTokens } of batches) {

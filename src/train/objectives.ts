@@ -29,6 +29,8 @@ export interface LossOptions {
   readonly smoothing: number;
   /** Whether batches have padding, so that the graph has masks as inputs. */
   readonly padded: boolean;
+  /** Of a causal model: whether batches say who may see whom, and their positions, as inputs of the graph. */
+  readonly visible?: boolean;
   /** Of an encoder: whether the graph has the segments of tokens as an input; without it all are of segment 0. */
   readonly segments?: boolean;
   /** Of masked language modelling: whether labels are given for some positions only, so that only they are predicted. */
@@ -44,7 +46,7 @@ export interface LossOptions {
  *
  * Inputs, all int32: for an encoder-decoder `inputIds` [B, S], `attentionMask` [B, S], `decoderInputIds` [B, T] and `labels`
  * [B, T]; for a causal model `inputIds` [B, T], `attentionMask` [B, T] and `labels` [B, T], already shifted: the label of a
- * position is the token after it. `logits` [B, T, V] is a name that can be fetched.
+ * position is the token after it; with `visible` also `visible` [B, T, T] and `positions` [B, T]. `logits` [B, T, V] is a name that can be fetched.
  *
  * For an encoder `inputIds`, `attentionMask` and `segments` [B, T], of multiple choice [B, C, T], and the labels of its head,
  * whose outputs are names: see `EncoderHead`. A loss of several terms has a scale for each of them, which `lossScales` counts,
@@ -109,11 +111,18 @@ function modelPass(root: Scope, model: Model, options: LossOptions, feed: typeof
   };
 }
 
-function causal(root: Scope, model: CausalModel, { padded }: LossOptions, feed: typeof input): Sequences {
+function causal(root: Scope, model: CausalModel, { padded, visible }: LossOptions, feed: typeof input): Sequences {
   const [batch, length] = [symbol('B'), symbol('T')];
   const ids = feed('inputIds', 'int32', [batch, length]);
-  const mask = padded ? { mask: feed('attentionMask', 'int32', [batch, length]) } : {};
-  return { rows: model.forward(root, { ids, ...mask }).rows, batch, length };
+  const { rows } = model.forward(root, {
+    ids,
+    ...(padded && { mask: feed('attentionMask', 'int32', [batch, length]) }),
+    ...(visible && {
+      visible: feed('visible', 'int32', [batch, length, length]),
+      positions: feed('positions', 'int32', [batch, length]),
+    }),
+  });
+  return { rows, batch, length };
 }
 
 function encoderDecoder(
@@ -136,13 +145,20 @@ function maskRows(feed: typeof input, batch: Dim, length: Dim): Value {
   return reshape(feed('attentionMask', 'int32', [batch, length]), [dimMul(batch, length)]);
 }
 
-function checkOptions(model: Model, { segments, targetsOnly, smoothing }: LossOptions): void {
+function checkOptions(model: Model, { segments, targetsOnly, smoothing, visible, padded }: LossOptions): void {
   const refuse = (where: string, got: string, expected: string): QkvError =>
     new QkvError('usage', { where, got, expected });
   const predictsWords = model.kind === 'encoder' && ['masked-lm', 'pretraining'].includes(model.head.name);
   if (targetsOnly && !predictsWords) throw refuse('targetsOnly', `a ${model.family} model`, 'a model for masked words');
   if (segments && (model.kind !== 'encoder' || model.segments === 0)) {
     throw refuse('segments', `a ${model.family} model`, 'a model that tells segments apart');
+  }
+  if (visible && (model.kind !== 'causal' || padded)) {
+    throw refuse(
+      'visible',
+      `a ${model.family} model${padded ? ', padded batches' : ''}`,
+      'full blocks of a causal model',
+    );
   }
   if (model.kind !== 'encoder') return;
   if (!model.head.loss) throw refuse('loss', `a ${model.family} model without a head`, 'a model with a head');

@@ -7,12 +7,24 @@ import { columnOf } from '../data/columns.ts';
 import { readLines } from '../data/files.node.ts';
 import { readText, splitText } from '../data/lines.ts';
 import { readPairsTsv, readParallel, type TextPair } from '../data/pairs.ts';
+import { readRecords } from '../data/readRecords.node.ts';
+import type { DataRecord, FieldName } from '../data/records.ts';
 import type { Model } from '../models/model.ts';
 import type { ParameterArena } from '../nn/parameterArena.ts';
 import { fillArena, openParts } from '../pretrained/pretrained.ts';
 import type { TokenizerSource } from '../pretrained/tokenizerSource.ts';
-import type { LanguageModelRecipe, MaskedLanguageModelRecipe, Recipe, TranslationRecipe } from '../recipe/recipe.ts';
+import { originOf, type RecordSource } from '../recipe/dataSource.ts';
+import type {
+  DenoisingRecipe,
+  InstructionRecipe,
+  LanguageModelRecipe,
+  MaskedLanguageModelRecipe,
+  Recipe,
+  TranslationRecipe,
+} from '../recipe/recipe.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
+import { type Conversation, conversationOf } from './conversations.ts';
+import { withLayers } from './keptLayers.ts';
 import { maxLengthOf, type StartingPoint } from './recipeModel.ts';
 import { existingTokenizerFiles, trainRecipeTokenizer } from './recipeTokenizer.ts';
 import type { PairParts } from './translationTask.ts';
@@ -28,20 +40,50 @@ export async function readPairs({ data }: TranslationRecipe): Promise<PairParts>
   return { train: await read(data.train), validation: await read(data.validation), test: await read(data.test) };
 }
 
+/**
+ * The records of a recipe's source, one at a time. A TSV or CSV file has a header unless the recipe says otherwise or names
+ * all `fields` by numbers.
+ */
+export async function* recipeRecords(
+  source: RecordSource,
+  fields: readonly FieldName[],
+): AsyncGenerator<DataRecord, void, undefined> {
+  const { files, format, header } = originOf(source);
+  yield* readRecords({
+    files: files!,
+    format: format ?? undefined,
+    header: header ?? fields.some((field) => typeof field === 'string'),
+  });
+}
+
 async function all(pairs: AsyncIterable<TextPair>): Promise<TextPair[]> {
   const list: TextPair[] = [];
   for await (const pair of pairs) list.push(pair);
   return list;
 }
 
-export async function readTexts({
-  data,
-}: LanguageModelRecipe | MaskedLanguageModelRecipe): Promise<{ readonly train: string; readonly validation: string }> {
+export async function readTexts({ data }: LanguageModelRecipe | MaskedLanguageModelRecipe | DenoisingRecipe): Promise<{
+  readonly train: string;
+  readonly validation: string;
+}> {
   const read = (path: string): Promise<string> => {
     const lines = readLines(path);
     return readText(data.column === null ? lines : columnOf(lines, data.column));
   };
   if (data.format === 'text') return splitText(await read(data.file), data.validationFraction);
+  return { train: await read(data.train), validation: await read(data.validation) };
+}
+
+/** Conversations: those of the records, or of their prompt and completion. */
+export async function readConversations({
+  data,
+}: InstructionRecipe): Promise<{ readonly train: Conversation[]; readonly validation: Conversation[] }> {
+  const { fields } = data;
+  const read = async (source: RecordSource): Promise<Conversation[]> => {
+    const list: Conversation[] = [];
+    for await (const record of recipeRecords(source, Object.values(fields))) list.push(conversationOf(record, fields));
+    return list;
+  };
   return { train: await read(data.train), validation: await read(data.validation) };
 }
 
@@ -51,9 +93,14 @@ export interface Start extends StartingPoint {
   fill(model: Model, arena: ParameterArena): Promise<void>;
 }
 
-/** Opens the model folder, GGUF file or model of the hub that a recipe trains further, without reading its weights. */
-export async function openStart(storage: Storage, gguf?: string): Promise<Start> {
-  const { checkpoint, tokenizer } = await openParts(storage, gguf);
+/** Opens the model folder, GGUF file or model of the hub that a recipe trains further, without reading its weights; `layers`: see `withLayers`. */
+export async function openStart(
+  storage: Storage,
+  gguf?: string,
+  layers: number | readonly number[] | null = null,
+): Promise<Start> {
+  const { checkpoint: whole, tokenizer } = await openParts(storage, gguf);
+  const checkpoint = layers === null ? whole : withLayers(whole, layers);
   const { location, config, generationConfig, tensors } = checkpoint;
   return {
     location,

@@ -20,7 +20,7 @@ export function trainRecipeTokenizer(
   const roles = specialTokens(recipe, tokenizer);
   const json = trainBpe(texts, {
     ...trainingOptions(tokenizer),
-    specialTokens: Object.values(roles),
+    specialTokens: [...Object.values(roles), ...sentinels(recipe)],
     ...(roles.unk !== undefined && { unk: roles.unk }),
     ...around(recipe, roles),
   });
@@ -39,22 +39,40 @@ function specialTokens(recipe: Recipe, tokenizer: TrainedTokenizerRecipe): Speci
     (tokenizer.kind === 'char' &&
       (recipe.task !== 'language-model' || tokenizer.limitAlphabet !== null || tokenizer.minFrequency > 1));
   const unk = hasUnknown ? { unk: '<unk>' } : {};
-  if (recipe.task === 'language-model') return tokenizer.kind === 'byte-bpe' ? { eos: GPT2_END } : unk;
+  if (recipe.task === 'language-model') {
+    const ends = tokenizer.kind === 'byte-bpe' || recipe.train.packing !== 'random-blocks';
+    return { ...(ends && { eos: GPT2_END }), ...unk };
+  }
   if (recipe.task === 'masked-language-model') {
     // RoBERTa's tokens in fairseq's order, whose padding has the id 1; else BERT's
     if (recipe.model.family === 'roberta') return { bos: '<s>', pad: '<pad>', eos: '</s>', ...unk, mask: '<mask>' };
     return { pad: '[PAD]', ...(hasUnknown && { unk: '[UNK]' }), cls: '[CLS]', sep: '[SEP]', mask: '[MASK]' };
+  }
+  if (recipe.task === 'instruction') return { pad: '<pad>', eos: GPT2_END, ...unk };
+  if (recipe.task === 'denoising') {
+    if (recipe.objective.kind === 'denoising') {
+      return { bos: '<s>', pad: '<pad>', eos: '</s>', ...unk, mask: '<mask>' }; // BART's order
+    }
+    return { pad: '<pad>', eos: '</s>', ...unk }; // T5's
   }
   // Marian's vocabularies have </s> as 0 and <unk> as 1
   if (recipe.model.family === 'marian') return { eos: '</s>', ...unk, pad: '<pad>' };
   return { pad: '<pad>', bos: '<s>', eos: '</s>', ...unk };
 }
 
+/** T5's, whose ids count down to the last of them: `<extra_id_99>` … `<extra_id_0>`. */
+function sentinels(recipe: Recipe): string[] {
+  const isNeeded = recipe.task === 'denoising' && recipe.objective.kind === 'span-corruption';
+  return isNeeded ? Array.from({ length: SENTINELS }, (_, i) => `<extra_id_${SENTINELS - 1 - i}>`) : [];
+}
+const SENTINELS = 100;
+
 /** What stands around each text. */
 function around(recipe: Recipe, roles: SpecialTokenRoles): Pick<TrainBpeOptions, 'around'> {
-  if (recipe.task === 'language-model') return {};
+  if (recipe.task === 'language-model' || recipe.task === 'instruction') return {};
   if (recipe.task === 'translation') return { around: { after: roles.eos! } };
-  return { around: { before: (roles.cls ?? roles.bos)!, after: (roles.sep ?? roles.eos)! } };
+  const before = roles.cls ?? roles.bos;
+  return { around: { ...(before !== undefined && { before }), after: (roles.sep ?? roles.eos)! } };
 }
 
 function trainingOptions(tokenizer: TrainedTokenizerRecipe): TrainBpeOptions {

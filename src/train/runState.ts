@@ -15,6 +15,8 @@ export interface RunState {
   plannedSteps: number;
   /** How many of the moments at which the plan is revised are over. */
   revisions: number;
+  /** Tokens that the steps have had, padding left out. */
+  tokens: number;
   /** Seconds that the run has taken. */
   seconds: number;
   /** The step of the last validation that was completed, 0 before the first. */
@@ -25,6 +27,8 @@ export interface RunState {
   stale: number;
   /** Of the training data. */
   fingerprint: string;
+  /** Of the teacher's weights; null without one. */
+  teacher: string | null;
   /** Lanes of the engine: with another number sums are rounded otherwise. */
   lanes: number;
 }
@@ -36,11 +40,13 @@ const schema = z.strictObject({
   position: z.strictObject({ epoch: count, batchIndex: count }),
   plannedSteps: count,
   revisions: count,
+  tokens: count.default(0), // a snapshot of before they were counted: from here on
   seconds: z.number().min(0),
   validated: count,
   best: z.strictObject({ step: count, value: z.number(), snapshot: z.string().nullable() }).nullable(),
   stale: count,
   fingerprint: z.string(),
+  teacher: z.string().nullable().default(null),
   lanes: z.int().min(1),
 });
 
@@ -60,13 +66,16 @@ export function parseRunState(text: string, where: string): RunState {
   });
 }
 
-export function newRunState(start: Pick<RunState, 'seed' | 'plannedSteps' | 'fingerprint' | 'lanes'>): RunState {
+export function newRunState(
+  start: Pick<RunState, 'seed' | 'plannedSteps' | 'fingerprint' | 'teacher' | 'lanes'>,
+): RunState {
   return {
     ...start,
     format: 1,
     step: 0,
     position: { epoch: 0, batchIndex: 0 },
     revisions: 0,
+    tokens: 0,
     seconds: 0,
     validated: 0,
     best: null,

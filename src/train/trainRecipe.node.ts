@@ -1,16 +1,21 @@
 import { join } from 'node:path';
 import { nodeStorage } from '../checkpoint/storage.node.ts';
 import { locateModel } from '../pretrained/openModel.node.ts';
+import { loadPretrained } from '../pretrained/pretrained.ts';
+import type { DistillRecipe } from '../recipe/distillSchema.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
+import { denoisingTask } from './denoisingTask.ts';
 import type { TrainingEvent } from './events.ts';
+import { instructionTask } from './instructionTask.ts';
 import { languageModelTask } from './languageModelTask.ts';
-import { fillerFor, samplerFor, translatorFor } from './liveModel.ts';
+import { answererFor, fillerFor, samplerFor, translatorFor } from './liveModel.ts';
 import { maskedLanguageModelTask } from './maskedLanguageModelTask.ts';
-import { makeTokenizer, openStart, readPairs, readTexts, type Start } from './recipeData.node.ts';
+import { makeTokenizer, openStart, readConversations, readPairs, readTexts, type Start } from './recipeData.node.ts';
 import { RunFolder, type SavedRun } from './runFolder.node.ts';
 import type { Examination, StopSignal, TrainingTask } from './task.ts';
+import { withTeacher } from './teacher.ts';
 import { type EndReason, Trainer, type TrainingOutcome } from './trainer.ts';
 import { translationTask } from './translationTask.ts';
 
@@ -58,6 +63,7 @@ export async function trainRecipe(
   try {
     const from = await startOf(recipe, saved);
     task = await makeTask(runtime, recipe, saved?.tokenizerFiles, from, () => trainer.arena);
+    if ('distill' in recipe && recipe.distill) task = await taught(task, recipe.distill, recipe.train);
     for (const text of task.notices) notice(text);
     trainer = await Trainer.create(runtime, recipe, task, {
       save: (contents) => folder.save(contents),
@@ -106,7 +112,17 @@ async function startOf(recipe: Recipe, saved: SavedRun | undefined): Promise<Sta
   if (recipe.model.family !== 'pretrained') return undefined;
   if (saved) return openStart(saved.snapshot.storage);
   const { storage, gguf } = await locateModel(recipe.model.from);
-  return openStart(storage, gguf);
+  return openStart(storage, gguf, recipe.model.layers);
+}
+
+/** The task with the teacher that the recipe names. */
+async function taught(task: TrainingTask, distill: DistillRecipe, train: Recipe['train']): Promise<TrainingTask> {
+  const { storage, gguf } = await locateModel(distill.teacher);
+  const { model } = task;
+  const head = model.kind === 'encoder' ? { head: model.head.name } : {};
+  const teacher = await loadPretrained(storage, { ...head, ...(gguf !== undefined && { gguf }) });
+  const longest = 'blockSize' in train ? train.blockSize : 'maxLength' in train ? train.maxLength : null;
+  return withTeacher(task, distill, teacher, longest ?? model.maxLength);
 }
 
 async function makeTask(
@@ -122,11 +138,22 @@ async function makeTask(
     files ??= await makeTokenizer(recipe, texts, start);
     return translationTask(recipe, parts, files, start, translatorFor(runtime, arena, recipe.evaluate));
   }
+  if (recipe.task === 'instruction') {
+    const parts = await readConversations(recipe);
+    const texts = () => parts.train.flatMap(({ messages }) => messages.map(({ content }) => content));
+    files ??= await makeTokenizer(recipe, texts, start);
+    return instructionTask(recipe, parts, files, start, answererFor(runtime, arena, recipe.evaluate.maxLength));
+  }
   const parts = await readTexts(recipe);
   if (recipe.task === 'masked-language-model') {
     // a line is a text of its own here
     files ??= await makeTokenizer(recipe, () => parts.train.split('\n'), start);
     return maskedLanguageModelTask(recipe, parts, files, start, fillerFor(runtime, arena));
+  }
+  if (recipe.task === 'denoising') {
+    files ??= await makeTokenizer(recipe, () => parts.train.split('\n'), start);
+    const evaluate = { beam: 1, maxLength: recipe.train.maxLength, keepsSpecial: true };
+    return denoisingTask(recipe, parts, files, start, translatorFor(runtime, arena, evaluate));
   }
   files ??= await makeTokenizer(recipe, () => [parts.train], start);
   return languageModelTask(recipe, parts, files, start, samplerFor(runtime, arena, recipe));

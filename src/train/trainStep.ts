@@ -18,6 +18,8 @@ export interface TrainStepOptions {
   readonly clipNorm: number | null;
   /** Sizes of a batch to compile for; without them one program serves all sizes. `B` is the whole batch, over all lanes. */
   readonly bindings?: Bindings;
+  /** Inputs of the loss that are the same in every step. */
+  readonly constants?: Tensors;
 }
 
 export interface StepInputs {
@@ -125,6 +127,7 @@ export class TrainStep {
     const views = this.arena.viewsOf(gradient);
     const common = {
       ...this.arena.tensors,
+      ...this.#options.constants,
       ...(mode === 'add' && prefixed('before', views)),
       lossScale: scalar(1 / inputs.targetTokens),
       ...scalars(inputs.scales),

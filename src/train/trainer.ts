@@ -94,6 +94,7 @@ export class Trainer {
       seed: recipe.seed,
       plannedSteps: recipe.train.steps,
       fingerprint: task.fingerprint,
+      teacher: task.teacher?.fingerprint ?? null,
       lanes,
     });
   }
@@ -107,6 +108,7 @@ export class Trainer {
       optimizer: optimizerConfig(optimizer),
       clipNorm,
       ...(task.bindings && { bindings: task.bindings }),
+      ...(task.teacher && { constants: task.teacher.parameters }),
     });
     const validationLoss = await ValidationLoss.create(runtime, arena, task);
     return new Trainer({ arena, trainStep, validationLoss }, recipe, task, host, runtime.lanes);
@@ -123,6 +125,14 @@ export class Trainer {
         got: 'other data than the run was started with',
         expected: 'the same: batches would not be those that the run would have had',
         hint: 'Put the data back, or start a new run in another output folder',
+      });
+    }
+    if (state.teacher !== this.#state.teacher) {
+      throw new QkvError('run', {
+        where: 'distill.teacher',
+        got: 'other weights than the run was started with',
+        expected: 'the same teacher',
+        hint: 'Put the teacher back, or start a new run in another output folder',
       });
     }
     const { lanes } = this.#state;
@@ -208,21 +218,22 @@ export class Trainer {
     const began = this.#host.seconds();
     this.#began ??= { seconds: began, step };
     const rate = learningRate(schedule, step, plannedSteps);
-    const { model } = this.#task;
+    const { model, loss: options } = this.#task;
     const parts = batch.micros.map(({ inputs }) => inputs);
     const running = this.trainStep.run({
       micros: parts,
       targetTokens: batch.micros.reduce((sum, { targetTokens }) => sum + targetTokens, 0),
       learningRate: rate,
-      ...(model.kind === 'encoder' && { scales: lossScales(model, parts) }),
+      scales: lossScales(model, parts, options.distillation),
       dropoutSeeds: batch.micros.map((_, micro) => deriveSeed(this.#recipe.seed, 'dropout', step, micro)),
     });
     const [next, { loss, terms, gradientNorm }] = await both(() => this.#prepare(batch.after), running);
     if (!Number.isFinite(loss)) throw this.#diverged(`a loss of ${loss}`, step + 1);
     if (!Number.isFinite(gradientNorm)) throw this.#diverged(`a gradient norm of ${gradientNorm}`, step + 1);
-    this.#state = { ...this.#state, step: step + 1, position: batch.after };
+    const tokens = batch.micros.reduce((sum, micro) => sum + micro.tokens, 0);
+    this.#state = { ...this.#state, step: step + 1, position: batch.after, tokens: this.#state.tokens + tokens };
 
-    this.#tokens += batch.micros.reduce((sum, { tokens }) => sum + tokens, 0);
+    this.#tokens += tokens;
     this.#busySeconds += this.#host.seconds() - began;
     const line = {
       step: step + 1,
@@ -230,6 +241,7 @@ export class Trainer {
       ...named('losses', terms),
       learningRate: rate,
       gradientNorm,
+      tokens: this.#state.tokens,
       tokensPerSecond: this.#tokens / this.#busySeconds,
       seconds: this.#seconds(),
     };
@@ -293,6 +305,7 @@ export class Trainer {
         ...(shown && scoreFields(shown)),
       },
       isBest,
+      tokens: this.#state.tokens,
       samples: shown?.samples ?? [],
       seconds: this.#seconds(),
     };
@@ -374,7 +387,16 @@ async function both<A, B>(work: () => A, promise: Promise<B>): Promise<[A, B]> {
 
 /** What the terms of a loss are called, and what is right or wrong. */
 const termNames = {
-  losses: { lossScale: 'words', sentenceScale: 'sentences', startScale: 'start', endScale: 'end' },
+  losses: {
+    lossScale: 'words',
+    sentenceScale: 'sentences',
+    startScale: 'start',
+    endScale: 'end',
+    softScale: 'soft',
+    hardScale: 'hard',
+    hiddenScale: 'hidden',
+    embeddingsScale: 'embeddings',
+  },
   accuracies: { lossScale: 'labels', sentenceScale: 'sentences' },
 } as const;
 

@@ -1,6 +1,5 @@
-import { int32 } from '../base/tensor.ts';
 import type { JsonObject } from '../checkpoint/checkpoint.ts';
-import { BucketBatches, type PairBatch, type TokenPair } from '../data/bucketBatches.ts';
+import { BucketBatches, type TokenPair } from '../data/bucketBatches.ts';
 import type { TextPair } from '../data/pairs.ts';
 import { bleu } from '../eval/bleu.ts';
 import { chrf } from '../eval/chrf.ts';
@@ -9,9 +8,10 @@ import type { TranslationEvaluation, TranslationRecipe } from '../recipe/recipe.
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
 import { Fingerprint } from './fingerprint.ts';
+import { pairMicro } from './pairMicro.ts';
 import { checkedLength, recipeModel, type StartingPoint } from './recipeModel.ts';
 import { openRecipeTokenizer } from './recipeTokenizer.ts';
-import type { Examination, Micro, StopSignal, TrainingTask } from './task.ts';
+import type { Examination, StopSignal, TrainingTask } from './task.ts';
 
 export interface PairParts {
   readonly train: readonly TextPair[];
@@ -65,11 +65,11 @@ export function translationTask(
       ...droppedNotice(batches, 'training', train.length, maxLength),
       ...droppedNotice(validationBatches, 'validation', validation.length, model.maxLength),
     ],
-    batchAt: (position) => toMicro(batches.at(position)),
+    batchAt: (position) => pairMicro(batches.at(position)),
     after: (position) => batches.after(position),
     *validation() {
       for (let batchIndex = 0; batchIndex < validationBatches.count(0); batchIndex++) {
-        yield toMicro(validationBatches.at({ epoch: 0, batchIndex }));
+        yield pairMicro(validationBatches.at({ epoch: 0, batchIndex }));
       }
     },
     examine:
@@ -89,21 +89,6 @@ function droppedNotice({ dropped }: BucketBatches, part: string, count: number, 
   return [
     `${dropped.count} of ${count} ${part} pairs are left out: a side has more than ${maxLength} tokens (up to ${dropped.longest})`,
   ];
-}
-
-function toMicro(batch: PairBatch): Micro {
-  const source = [batch.size, batch.sourceLength];
-  const target = [batch.size, batch.targetLength];
-  return {
-    inputs: {
-      inputIds: int32(source, batch.sourceIds),
-      attentionMask: int32(source, batch.sourceMask),
-      decoderInputIds: int32(target, batch.decoderIds),
-      labels: int32(target, batch.labels),
-    },
-    targetTokens: batch.targetTokens,
-    tokens: batch.sourceTokens + batch.targetTokens,
-  };
 }
 
 /** How the model translates when nothing else is said; Marian must not write its padding token. */

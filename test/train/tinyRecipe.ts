@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { loadRecipe } from '../../src/recipe/loadRecipe.node.ts';
 import type { Recipe } from '../../src/recipe/recipe.ts';
 
-export type TinyTask = 'translation' | 'language-model' | 'masked-language-model';
+export type TinyTask = 'translation' | 'language-model' | 'masked-language-model' | 'denoising' | 'instruction';
 
 export interface TinyMetrics {
   readonly step: number;
@@ -33,6 +33,7 @@ export class TinyRecipe {
     const documents = lines.slice(0, 200).map((line, i) => (i % 8 === 7 ? `${line}\n` : line));
     writeFileSync(join(this.folder, 'documents.txt'), documents.join('\n'));
     writeFileSync(join(this.folder, 'masked-language-model.yaml'), MASKED_LANGUAGE_MODEL);
+    writeFileSync(join(this.folder, 'denoising.yaml'), DENOISING);
   }
 
   file(task: TinyTask): string {
@@ -119,4 +120,26 @@ train:
   validateEvery: 10
   logEvery: 2
 evaluate: { sequences: 10, fill: ["我[MASK]去。"] }
+`;
+
+const DENOISING = `
+name: tiny
+task: denoising
+seed: 3
+output: run
+data: { format: text, file: documents.txt, validationFraction: 0.2 }
+tokenizer: { kind: char, limitAlphabet: 150 }
+model: { family: t5, config: { d_model: 32, d_kv: 8, d_ff: 64, num_layers: 1, num_heads: 4, dropout_rate: 0.1 } }
+objective: { kind: span-corruption }
+train:
+  steps: 20
+  batchTokens: 300
+  maxLength: 40
+  accumulate: 2
+  schedule: { name: linear, peak: 1e-2, warmup: 2 }
+  clipNorm: 1
+  saveEvery: 6
+  validateEvery: 10
+  logEvery: 2
+evaluate: { sequences: 10, fill: ["我<extra_id_0>去。"] }
 `;

@@ -90,7 +90,7 @@ describe('a run of a recipe', () => {
     expect(opened.model.vocabSize).toBe(opened.tokenizer!.vocabSize);
   });
 
-  it.each(['translation', 'language-model', 'masked-language-model'] as const)(
+  it.each(['translation', 'language-model', 'masked-language-model', 'denoising'] as const)(
     '%s: stopped twice and resumed, it is the run that was not',
     async (task) => {
       using tiny = new TinyRecipe();
@@ -199,7 +199,7 @@ describe('a run of a recipe', () => {
     expect(opened.model.vocabSize).toBe(opened.tokenizer!.vocabSize);
   });
 
-  it.each(['translation', 'language-model', 'masked-language-model'] as const)(
+  it.each(['translation', 'language-model', 'masked-language-model', 'denoising'] as const)(
     '%s: goes on from a model that exists, with its tokenizer, and can be resumed without it',
     async (task) => {
       using tiny = new TinyRecipe(4);
@@ -227,7 +227,7 @@ describe('a run of a recipe', () => {
         sha(join(folder, 'tokenizer.json')),
       );
       expect(tokenizers[0]).toBe(tokenizers[1]);
-      const other = task === 'translation' ? 'language-model' : 'translation';
+      const other = task === 'translation' || task === 'denoising' ? 'language-model' : 'translation';
       const wrong = tiny.load(
         other,
         `output=${join(tiny.folder, 'wrong')}`,

@@ -1,0 +1,79 @@
+import { z } from 'zod';
+import type { DataOrigin, RecordSource } from './dataSource.ts';
+import { count, optional, path } from './schemaParts.ts';
+
+const pathList: z.ZodArray<z.ZodString> = z.array(path('A path or a glob.')).min(1);
+
+/** Where the files of a source are: paths here, or a dataset of the hub. The rest of its keys beside these. */
+const origin = {
+  files: z
+    .union([path('A path or a glob.'), pathList])
+    .optional()
+    .describe('Paths and globs, one or a list. Names ending in .gz are unpacked.'),
+  hub: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'A dataset of the Hugging Face hub, org/name, in place of files: its parquet, jsonl, csv, tsv or txt files.',
+    ),
+  config: z.string().min(1).optional().describe('Of a dataset of the hub: its configuration, a folder as a rule.'),
+  split: z.string().min(1).optional().describe('Of a dataset of the hub: train, validation, test.'),
+  revision: z.string().min(1).optional().describe('Of a dataset of the hub: a branch, a tag or a commit.'),
+  format: optional(
+    z.enum(['tsv', 'csv', 'jsonl', 'parquet']).nullable(),
+    null,
+    'Of tables: tab-separated without quoting, comma-separated with quotes, a JSON object a line, parquet; null: what the name ends with.',
+  ),
+  header: optional(
+    z.boolean().nullable(),
+    null,
+    'Of TSV and CSV: whether the first line names the columns; null: it does where a field is given by name.',
+  ),
+};
+
+/** `files` and `hub` exclude each other, and the keys about the hub need it. */
+const oneOrigin = {
+  check: ({ files, hub, config, split, revision }: OriginKeys): boolean =>
+    (files === undefined) !== (hub === undefined) && (hub !== undefined || (config ?? split ?? revision) === undefined),
+  params: { error: 'either files, or hub with config, split and revision' },
+};
+type OriginKeys = Pick<DataOrigin, 'files' | 'hub' | 'config' | 'split' | 'revision'>;
+
+/** A table, or several of the same columns, one after the other. */
+export const recordSource: z.ZodType<RecordSource> = z
+  .union([path('A path or a glob.'), pathList, z.strictObject(origin).refine(oneOrigin.check, oneOrigin.params)])
+  .describe('Tables (TSV, CSV, JSONL, parquet): a path or glob, a list of them, or a map that says more.');
+
+/** A field of a table. */
+export const fieldName: z.ZodUnion<readonly [z.ZodString, z.ZodInt]> = z
+  .union([z.string().min(1), count])
+  .describe('The name of a field, or the number of a column from 1.');
+
+type Source = z.ZodType<RecordSource>;
+interface RecordsShape<Fields extends z.ZodType> extends z.core.$ZodShape {
+  format: z.ZodLiteral<'records'>;
+  train: Source;
+  validation: Source;
+  test: z.ZodDefault<z.ZodNullable<Source>>;
+  fields: Fields;
+}
+
+/**
+ * `data:` of a task whose examples are rows of tables, with the task's own names of fields:
+ *
+ *     data: recordsData(z.strictObject({ text: fieldName, label: fieldName }))
+ */
+export function recordsData<Fields extends z.ZodType>(
+  fields: Fields,
+): z.ZodObject<RecordsShape<Fields>, z.core.$strict> {
+  return z.strictObject({
+    format: z.literal('records').describe('Rows of tables: TSV, CSV, JSONL, parquet.'),
+    train: recordSource,
+    validation: recordSource,
+    test: optional(recordSource.nullable(), null, 'For the score at the end; null: none.'),
+    fields: fields.describe(
+      'Where the parts of an example stand: the names of fields, or the numbers of columns from 1.',
+    ),
+  });
+}
