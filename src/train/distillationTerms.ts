@@ -34,7 +34,7 @@ export interface Pass {
   /** int32 [N], −100 where there is none; undefined of a head without any. */
   readonly labels: Value | undefined;
   /** int32 [B·T], 1 at real tokens; undefined where all are. */
-  readonly mask: Value | undefined;
+  mask(): Value | undefined;
   /** [N, C], a row for each label; undefined of a head that has others. */
   logits(): Value | undefined;
   /** The loss of the task. */
@@ -54,6 +54,7 @@ export function distillationTerms(distillation: Distillation, student: Pass, tea
     const counts = not(equal(student.labels!, intConstant(-100)));
     return mul(perTarget, cast(counts, 'float32'));
   };
+  const mask = student.mask();
   const onTokens = (perToken: Value): Value => (student.mask ? mul(perToken, cast(student.mask, 'float32')) : perToken);
   const pairOf = (ours: string, theirs: string): [Value, Value] => [stateOf(student, ours), stateOf(teacher, theirs)];
   const logits = once((): [Value, Value] => [logitsOf(student), logitsOf(teacher)]);

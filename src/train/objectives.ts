@@ -106,7 +106,7 @@ function modelPass(root: Scope, model: Model, options: LossOptions, feed: typeof
     root,
     labels,
     logits: () => logits,
-    mask: options.padded ? maskRows(feed, batch, length) : undefined,
+    mask: () => (options.padded && model.kind === 'causal' ? maskRows(feed, batch, length) : undefined),
     terms: () => [{ scale: 'lossScale', perTarget: model.labelLoss(root, rows, labels, options.smoothing) }],
   };
 }
@@ -188,7 +188,7 @@ function encoder(root: Scope, model: EncoderModel, options: LossOptions, feed: t
       const { logits } = at ? head.outputs(root, at) : outputs;
       return logits && flat(logits, logits.shape.slice(-1));
     },
-    mask: options.padded ? maskRows(feed, x.batch, x.length) : undefined,
+    mask: () => (options.padded ? maskRows(feed, x.batch, x.length) : undefined),
     terms: () =>
       head.loss!(root, x, outputs, {
         labels,
