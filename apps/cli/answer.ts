@@ -4,7 +4,7 @@ import { QkvError } from '../../src/base/errors.ts';
 import { openEncoder } from './encoderCommand.ts';
 import { Interrupted } from './errors.ts';
 import { interruptSignal } from './interrupt.ts';
-import { modelArgument } from './openPretrained.ts';
+import { adapterFlag, modelArgument } from './openPretrained.ts';
 import { wholeNumber } from './values.ts';
 
 interface Flags {
@@ -16,6 +16,7 @@ interface Flags {
   maxLength?: number;
   stride?: number;
   allowNone?: boolean;
+  adapter?: string;
   json?: boolean;
 }
 
@@ -31,6 +32,7 @@ export function answerCommand(): Command {
     .option('--max-length <n>', 'tokens that are read at once (default: 384)', count('--max-length'))
     .option('--stride <n>', 'tokens that two pieces of a long context share (default: 128)', count('--stride', 0))
     .option('--allow-none', 'let "no answer" be one, as models of SQuAD 2 know it')
+    .option(...adapterFlag)
     .option('--json', 'print the answers as JSON')
     .addHelpText(
       'after',
@@ -46,14 +48,14 @@ export function answerCommand(): Command {
 }
 
 async function run(path: string, flags: Flags): Promise<void> {
-  const { question, context, file, json = false, ...options } = flags;
+  const { question, context, file, adapter, json = false, ...options } = flags;
   if ((context === undefined) === (file === undefined)) {
     const got = file === undefined ? 'neither' : 'both';
     throw new QkvError('usage', { where: 'context', got, expected: '--context or --file' });
   }
   const text = context ?? (await readContext(file!));
   const signal = interruptSignal();
-  await using running = await openEncoder(path, { isMany: false });
+  await using running = await openEncoder(path, { isMany: false, adapter });
   const { answer } = await import('../../src/pretrained/answer.ts');
   const { session, tokenizer } = running;
   const [answers] = await answer(session, tokenizer, [{ question, context: text }], { ...options, signal }).catch(

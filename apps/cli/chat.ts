@@ -6,7 +6,7 @@ import type { ChatMessage } from '../../src/pretrained/chat.ts';
 import { Interrupted } from './errors.ts';
 import { addGenerationFlags, type GenerationFlags, generationOptions, refuseConflicts } from './generationFlags.ts';
 import { interruptSignal } from './interrupt.ts';
-import { modelArgument } from './openPretrained.ts';
+import { adapterFlag, modelArgument } from './openPretrained.ts';
 import { openRunning, type RunningModel, requireKind } from './openRunning.ts';
 import { readAll } from './texts.ts';
 import { wholeNumber } from './values.ts';
@@ -14,6 +14,7 @@ import { wholeNumber } from './values.ts';
 interface Options extends GenerationFlags {
   system?: string;
   maxNewTokens: number;
+  adapter?: string;
   json?: boolean;
 }
 
@@ -25,6 +26,7 @@ export function chatCommand(): Command {
   )
     .option('--system <text>', 'what the model is told beforehand')
     .option('--max-new-tokens <n>', 'of an answer', wholeNumber('--max-new-tokens', { min: 1 }), 512)
+    .option(...adapterFlag)
     .option('--json', 'print all messages as JSON')
     .addHelpText(
       'after',
@@ -40,10 +42,10 @@ export function chatCommand(): Command {
 }
 
 async function run(path: string, message: string | undefined, options: Options): Promise<void> {
-  const { system, maxNewTokens, json = false, ...flags } = options;
+  const { system, maxNewTokens, adapter, json = false, ...flags } = options;
   refuseConflicts(flags);
   const signal = interruptSignal();
-  await using running = await openRunning(path);
+  await using running = await openRunning(path, { adapter });
   requireKind(running, 'causal', 'chat');
   const { forMode } = await import('../../src/pretrained/generationDefaults.ts');
   const generation = forMode({ ...generationOptions(running.defaults, flags), maxNewTokens, signal });

@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import type { ConvertOptions } from '../../src/export/convertFolder.node.ts';
-import { modelArgument, openPretrained } from './openPretrained.ts';
+import { adapterFlag, modelArgument, openPretrained } from './openPretrained.ts';
 import { byteSize, oneOf } from './values.ts';
 
 interface Options {
   dtype: NonNullable<ConvertOptions['dtype']>;
   maxShardSize: number;
+  adapter?: string;
   json?: boolean;
 }
 
@@ -25,11 +26,13 @@ export function convertCommand(): Command {
         .argParser(byteSize('--max-shard-size'))
         .default(5e9, '5GB'),
     )
+    .option(...adapterFlag)
     .option('--json', 'print what was written as JSON')
     .addHelpText(
       'after',
       [
         '',
+        'A LoRA adapter is merged: IN may be its folder, or --adapter names it.',
         "OUT is a Hugging Face folder, which Python's from_pretrained opens: config.json, safetensors, tokenizer.json.",
         '',
         'Example:',
@@ -39,13 +42,13 @@ export function convertCommand(): Command {
     .action(run);
 }
 
-async function run(path: string, out: string, { dtype, maxShardSize, json = false }: Options): Promise<void> {
+async function run(path: string, out: string, { dtype, maxShardSize, adapter, json = false }: Options): Promise<void> {
   const [{ convertFolder }, { requireEmpty }] = await Promise.all([
     import('../../src/export/convertFolder.node.ts'),
     import('../../src/export/exportFolder.node.ts'),
   ]);
   await requireEmpty(out); // before what takes long
-  const pretrained = await openPretrained(path);
+  const pretrained = await openPretrained(path, { adapter });
   const files = await convertFolder(pretrained, out, { dtype, maxShardBytes: maxShardSize });
   const { model, arena, ignored } = pretrained;
   if (json) {

@@ -6,7 +6,7 @@ import type { EncoderRunOptions, EncoderSession } from '../../src/predict/sessio
 import type { Tokenizer } from '../../src/tokenizer/tokenizer.ts';
 import { Interrupted } from './errors.ts';
 import { interruptSignal } from './interrupt.ts';
-import { modelArgument, openPretrained } from './openPretrained.ts';
+import { adapterFlag, modelArgument, openPretrained } from './openPretrained.ts';
 import { requireTokenizer } from './openRunning.ts';
 import { Progress } from './progress.ts';
 import { batchesOf, refuseBoth, textsOf } from './texts.ts';
@@ -24,13 +24,17 @@ export interface OpenOptions {
   readonly head?: HeadName;
   /** Whether there are many texts, which engine threads side by side are best for; else all threads work on one. */
   readonly isMany: boolean;
+  readonly adapter?: string | undefined;
   /** Further parameters, from files beside the model's. */
   readonly parameters?: (location: string) => Promise<Readonly<Record<string, HostTensor>>>;
 }
 
-export async function openEncoder(path: string, { head, isMany, parameters }: OpenOptions): Promise<RunningEncoder> {
+export async function openEncoder(
+  path: string,
+  { head, isMany, adapter, parameters }: OpenOptions,
+): Promise<RunningEncoder> {
   const [pretrained, { EncoderSession }, { createNodeRuntime }] = await Promise.all([
-    openPretrained(path, head),
+    openPretrained(path, { head, adapter }),
     import('../../src/predict/session.ts'),
     import('../../src/runtime/node/node.ts'),
   ]);
@@ -53,6 +57,7 @@ export async function openEncoder(path: string, { head, isMany, parameters }: Op
 /** The flags of every command that runs an encoder on texts. */
 export interface TextFlags {
   file?: string;
+  adapter?: string;
   batchSize: number;
   truncate?: boolean;
   json?: boolean;
@@ -87,6 +92,7 @@ export function textCommand<Flags extends TextFlags, Item, Result>(wanted: TextC
     .argument(...wanted.argument)
     .option('--file <file>', 'take the lines of a file')
     .option('--batch-size <n>', 'texts that are worked on together', wholeNumber('--batch-size', { min: 1 }), 32)
+    .option(...adapterFlag)
     .option('--truncate', 'cut texts that are longer than the model can read')
     .option('--json', 'print the results as JSON');
   return (wanted.addOptions?.(command) ?? command)
@@ -108,6 +114,7 @@ async function runTexts<Flags extends TextFlags, Item, Result>(
   const signal = interruptSignal();
   await using running = await openEncoder(path, {
     isMany: (given?.length ?? WINDOW) > 4,
+    adapter: flags.adapter,
     ...(head && { head }),
     ...(parameters && { parameters: (location) => parameters(location, flags) }),
   });

@@ -7,7 +7,7 @@ import { type KindName, kindNames } from '../../src/evaluate/kindNames.ts';
 import { Interrupted } from './errors.ts';
 import { addGenerationFlags, type GenerationFlags, generationOptions, refuseConflicts } from './generationFlags.ts';
 import { interruptSignal } from './interrupt.ts';
-import { modelArgument, openPretrained } from './openPretrained.ts';
+import { adapterFlag, modelArgument, openPretrained } from './openPretrained.ts';
 import { requireTokenizer } from './openRunning.ts';
 import { Progress } from './progress.ts';
 import { oneOf, realNumber, wholeNumber } from './values.ts';
@@ -20,6 +20,7 @@ interface Flags extends GenerationFlags, Omit<KindOptions, 'generate'> {
   header?: boolean;
   references?: string;
   limit?: number;
+  adapter?: string;
   maxNewTokens?: number;
   batchSize: number;
   /** A folder; false where nothing is to be written. */
@@ -100,6 +101,7 @@ export function evalCommand(): Command {
     .option('--mask <what>', 'of masked words: token, word-l2r', oneOf('--mask', ['token', 'word-l2r']))
     .option('--out <folder>', 'where predictions.jsonl and metrics.json go (default: eval/MODEL-DATA)')
     .option('--no-out', 'write no files')
+    .option(...adapterFlag)
     .option('--json', 'print the result as JSON')
     .addHelpText(
       'after',
@@ -140,7 +142,7 @@ async function run(path: string, flags: Flags): Promise<void> {
       import('../../src/evaluate/readEvaluationData.node.ts'),
       import('../../src/evaluate/writeEvaluation.node.ts'),
     ]);
-  await using opened = await openSubject(path);
+  await using opened = await openSubject(path, flags.adapter);
   const { subject } = opened;
   const wanted = optionsOf(flags, subject);
   const { name } = planEvaluation(subject.model, wanted, flagOf);
@@ -171,9 +173,12 @@ async function run(path: string, flags: Flags): Promise<void> {
 }
 
 /** A model on ONNX Runtime, with as many engine threads side by side as there are cores. */
-async function openSubject(path: string): Promise<AsyncDisposable & { readonly subject: Subject }> {
+async function openSubject(
+  path: string,
+  adapter: string | undefined,
+): Promise<AsyncDisposable & { readonly subject: Subject }> {
   const [pretrained, { createNodeRuntime }, { generationDefaults }, { sentenceEncoderAt }] = await Promise.all([
-    openPretrained(path),
+    openPretrained(path, { adapter }),
     import('../../src/runtime/node/node.ts'),
     import('../../src/pretrained/generationDefaults.ts'),
     import('../../src/pretrained/sentenceEncoder.node.ts'),

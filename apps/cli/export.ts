@@ -2,13 +2,14 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { Interrupted } from './errors.ts';
 import { interruptSignal } from './interrupt.ts';
-import { modelArgument, openPretrained } from './openPretrained.ts';
+import { adapterFlag, modelArgument, openPretrained } from './openPretrained.ts';
 import { packageVersion } from './packageRoot.ts';
 
 export function exportCommand(): Command {
   return new Command()
     .argument('<MODEL>', modelArgument)
     .argument('<OUT>', 'a folder that is new or empty')
+    .option(...adapterFlag)
     .option('--json', 'print what was written as JSON')
     .addHelpText(
       'after',
@@ -25,10 +26,14 @@ export function exportCommand(): Command {
     .action(run);
 }
 
-async function run(path: string, out: string, { json = false }: { json?: boolean }): Promise<void> {
+async function run(
+  path: string,
+  out: string,
+  { adapter, json = false }: { adapter?: string; json?: boolean },
+): Promise<void> {
   const { exportFolder, requireEmpty } = await import('../../src/export/exportFolder.node.ts');
   await requireEmpty(out);
-  const pretrained = await openPretrained(path);
+  const pretrained = await openPretrained(path, { adapter });
   const signal = interruptSignal();
   const exporting = exportFolder(pretrained, out, { version: packageVersion(), signal });
   const { models, task, obstacle } = await exporting.catch((error: unknown) => {

@@ -3,7 +3,7 @@ import { QkvError } from '../../src/base/errors.ts';
 import { Interrupted } from './errors.ts';
 import { addGenerationFlags, type GenerationFlags, generationOptions, refuseConflicts } from './generationFlags.ts';
 import { interruptSignal } from './interrupt.ts';
-import { modelArgument } from './openPretrained.ts';
+import { adapterFlag, modelArgument } from './openPretrained.ts';
 import { openRunning, requireKind } from './openRunning.ts';
 import { readAll } from './texts.ts';
 import { wholeNumber } from './values.ts';
@@ -11,6 +11,7 @@ import { wholeNumber } from './values.ts';
 interface Options extends GenerationFlags {
   maxNewTokens?: number;
   samples: number;
+  adapter?: string;
   json?: boolean;
 }
 
@@ -26,6 +27,7 @@ export function generateCommand(): Command {
       wholeNumber('--max-new-tokens', { min: 1 }),
     )
     .option('--samples <n>', 'independent samples, or the n best beams', wholeNumber('--samples', { min: 1 }), 1)
+    .option(...adapterFlag)
     .option('--json', 'print prompt and continuations as JSON')
     .addHelpText(
       'after',
@@ -41,10 +43,10 @@ export function generateCommand(): Command {
 }
 
 async function run(path: string, given: string | undefined, options: Options): Promise<void> {
-  const { maxNewTokens, samples, json = false, ...flags } = options;
+  const { maxNewTokens, samples, adapter, json = false, ...flags } = options;
   refuseConflicts(flags);
   const signal = interruptSignal();
-  await using running = await openRunning(path);
+  await using running = await openRunning(path, { adapter });
   requireKind(running, 'causal', 'generate');
   const { session, tokenizer, defaults } = running;
   const [{ continueText }, { forMode }] = await Promise.all([

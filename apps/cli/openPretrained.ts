@@ -8,10 +8,16 @@ import { Progress } from './progress.ts';
 export const modelArgument =
   'a model folder, a .gguf file, the output folder of a training run, or org/name[@revision] on the hub';
 
-/** Opens a command's MODEL, an encoder with another `head` than its own; a bar on stderr while it comes from the hub. */
-export async function openPretrained(model: string, head?: HeadName): Promise<Pretrained> {
+/** The option of the commands that run a model. */
+export const adapterFlag = ['--adapter <folder>', 'merge a LoRA adapter, as PEFT writes it, into MODEL'] as const;
+
+/** Opens a command's MODEL, with an adapter, an encoder with another `head` than its own; a bar on stderr while it comes from the hub. */
+export async function openPretrained(
+  model: string,
+  { head, adapter }: { readonly head?: HeadName | undefined; readonly adapter?: string | undefined } = {},
+): Promise<Pretrained> {
   const { openModel } = await import('../../src/pretrained/openModel.node.ts');
-  return withHub((options) => openModel(model, { ...options, head }));
+  return withHub((options) => openModel(model, { ...options, head, adapter }));
 }
 
 /**

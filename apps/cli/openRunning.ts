@@ -24,10 +24,10 @@ export interface RunningModel extends AsyncDisposable {
  */
 export async function openRunning(
   name: string,
-  { isMany = false }: { readonly isMany?: boolean } = {},
+  { isMany = false, adapter }: { readonly isMany?: boolean; readonly adapter?: string | undefined } = {},
 ): Promise<RunningModel> {
   const [pretrained, { GenerationSession }, { createNodeRuntime }, { generationDefaults }] = await Promise.all([
-    openPretrained(name),
+    openPretrained(name, { adapter }),
     import('../../src/generate/session.ts'),
     import('../../src/runtime/node/node.ts'),
     import('../../src/pretrained/generationDefaults.ts'),

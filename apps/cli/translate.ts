@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { Interrupted } from './errors.ts';
 import { addGenerationFlags, type GenerationFlags, generationOptions, refuseConflicts } from './generationFlags.ts';
 import { interruptSignal } from './interrupt.ts';
-import { modelArgument } from './openPretrained.ts';
+import { adapterFlag, modelArgument } from './openPretrained.ts';
 import { openRunning, requireKind } from './openRunning.ts';
 import { Progress } from './progress.ts';
 import { batchesOf, refuseBoth, textsOf } from './texts.ts';
@@ -13,6 +13,7 @@ interface Options extends GenerationFlags {
   maxLength?: number;
   batchSize: number;
   truncate?: boolean;
+  adapter?: string;
   json?: boolean;
 }
 
@@ -26,6 +27,7 @@ export function translateCommand(): Command {
     .option('--max-length <n>', 'at most n tokens for a translation', wholeNumber('--max-length', { min: 1 }))
     .option('--batch-size <n>', 'sentences that are worked on together', wholeNumber('--batch-size', { min: 1 }), 32)
     .option('--truncate', 'cut sentences that are longer than the model can read')
+    .option(...adapterFlag)
     .option('--json', 'print sources, translations and scores as JSON')
     .addHelpText(
       'after',
@@ -43,11 +45,11 @@ export function translateCommand(): Command {
 }
 
 async function translateAll(path: string, texts: string[], options: Options): Promise<void> {
-  const { file, maxLength, batchSize, truncate = false, json = false, ...flags } = options;
+  const { file, maxLength, batchSize, truncate = false, adapter, json = false, ...flags } = options;
   refuseConflicts(flags);
   refuseBoth({ texts, file });
   const signal = interruptSignal();
-  await using running = await openRunning(path, { isMany: texts.length !== 1 });
+  await using running = await openRunning(path, { isMany: texts.length !== 1, adapter });
   requireKind(running, 'encoder-decoder', 'translate');
   const { session, tokenizer, defaults } = running;
   const [{ translate }, { forMode }] = await Promise.all([

@@ -5,6 +5,11 @@ import type { Model } from './model.ts';
 
 /** The parameters of a model: those that a full pass declares. */
 export function declarationsOf(model: Model): readonly ParameterDeclaration[] {
+  return traceParameters(model).declarations;
+}
+
+/** A full pass, for what it declares. */
+export function traceParameters(model: Model): Trace {
   const trace = new Trace();
   const ids = (name: string, length: string) => input(name, 'int32', [symbol('B'), symbol(length)]);
   if (model.kind === 'encoder') {
@@ -15,5 +20,5 @@ export function declarationsOf(model: Model): readonly ParameterDeclaration[] {
     const memory = model.encode(trace.root, { ids: ids('inputIds', 'S') });
     model.logits(trace.root, model.decode(trace.root, { ids: ids('decoderInputIds', 'T'), memory }).rows);
   }
-  return trace.declarations;
+  return trace;
 }

@@ -2,6 +2,7 @@ import type { Dim } from '../base/dim.ts';
 import type { KeyMap } from '../checkpoint/keyMap.ts';
 import type { Value } from '../graph/value.ts';
 import type { KeyValue, PastKeyValue } from '../nn/attention.ts';
+import type { LoraPlan } from '../nn/lora.ts';
 import type { Scope } from '../nn/scope.ts';
 import type { Sequences } from '../nn/sequences.ts';
 import type { EncoderHead } from './encoderHead.ts';
@@ -71,6 +72,8 @@ interface ModelBase {
   /** What `config.json` says of this model. */
   readonly config: Readonly<Record<string, unknown>>;
   readonly keyMap: KeyMap;
+  /** Low-rank updates of some of its layers; the key map knows nothing of them. */
+  readonly lora?: LoraPlan;
   readonly vocabSize: number;
   readonly maxLength: number;
   readonly padId: number | null;

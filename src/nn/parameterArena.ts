@@ -92,8 +92,9 @@ function fill(data: Float32Array, init: Init, shape: readonly number[], key: rea
     case 'sinusoidal':
       data.set(sinusoidalPositions(shape[0]!, shape[1]!, 'interleaved').data);
       return;
+    case 'uniform':
     case 'xavierUniform': {
-      const bound = Math.sqrt(6 / (shape[0]! + shape[1]!));
+      const bound = init.kind === 'uniform' ? init.bound : Math.sqrt(6 / (shape[0]! + shape[1]!));
       data.set(uniform01(key, data.length).map((x) => (2 * x - 1) * bound));
       return;
     }

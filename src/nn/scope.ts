@@ -6,6 +6,7 @@ import { mul } from '../ops/elementwise.ts';
 import { input, parameter } from '../ops/leaf.ts';
 import { dropoutMask } from '../ops/random.ts';
 import type { Init } from './init.ts';
+import type { LoraPlan } from './lora.ts';
 
 /** What is known of a parameter besides its values: enough to make it, load it, train it and save it. */
 export interface ParameterDeclaration {
@@ -23,6 +24,10 @@ export type ParameterOptions = Partial<Pick<ParameterDeclaration, 'decay' | 'tra
 export class Trace {
   readonly parameters: Map<string, { readonly declaration: ParameterDeclaration; readonly value: Value }> = new Map();
   readonly names: Map<string, Value> = new Map();
+  /** Places of the parameters of linear layers. */
+  readonly linears: Set<string> = new Set();
+  /** Set by a model that has an adapter; linear layers ask for it. */
+  lora: LoraPlan | undefined;
   /** int32 [2], different in every step, while training; dropout does nothing without it. */
   readonly dropoutSeed: Value | undefined;
 

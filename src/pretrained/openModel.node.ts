@@ -1,11 +1,12 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { QkvError } from '../base/errors.ts';
 import { nodeStorage } from '../checkpoint/storage.node.ts';
 import type { Storage } from '../checkpoint/storage.ts';
 import type { HubOptions } from '../hub/hubModel.node.ts';
 import { checkRevision, parseHubName } from '../hub/hubName.ts';
 import { weightFiles } from '../hub/modelFiles.ts';
+import { adapterConfigFile, openAdapter } from './adapterFolder.ts';
 import { onlyGguf } from './openGgufModel.ts';
 import { type LoadOptions, loadPretrained, type Pretrained } from './pretrained.ts';
 
@@ -13,19 +14,52 @@ import { type LoadOptions, loadPretrained, type Pretrained } from './pretrained.
 export interface OpenModelOptions extends HubOptions, Pick<LoadOptions, 'head'> {
   /** Branch, tag or commit; `main` by default. `org/name@revision` says the same. */
   readonly revision?: string;
+  /** The folder of a LoRA adapter in PEFT's layout, or of a run that trained one: it is merged into the model. */
+  readonly adapter?: string | undefined;
 }
 
 /**
  * Opens a model: a model folder, a GGUF file or a folder with one, the folder of a training run with one in `model/`, or,
  * where there is nothing of this name, `org/name` or `org/name@revision` of the Hugging Face hub, which is fetched into its
- * cache (see `hubModel`).
+ * cache (see `hubModel`). The folder of a LoRA adapter, or of a run that trained one, opens as its base with the adapter merged.
  *
  * @throws QkvError `io` where there is none, and what `hubModel` and `loadPretrained` throw.
  */
 export async function openModel(path: string, options: OpenModelOptions = {}): Promise<Pretrained> {
-  const { head, ...where } = options;
-  const { storage, ...file } = await locateModel(path, where);
-  return loadPretrained(storage, { ...file, head });
+  const { head, adapter, ...where } = options;
+  const own = adapterFolder(path);
+  const folder = adapter === undefined ? own : adapterFolder(adapter);
+  if (adapter !== undefined && folder === undefined) {
+    throw new QkvError('io', {
+      where: `adapter ${adapter}`,
+      got: 'nothing',
+      expected: `a folder with ${adapterConfigFile}`,
+    });
+  }
+  const { storage, ...file } = await locateModel(own === undefined ? path : await baseOf(own), where);
+  return loadPretrained(storage, { ...file, head, adapter: folder === undefined ? undefined : nodeStorage(folder) });
+}
+
+/** The folder of a LoRA adapter, or the one in the `model/` of a run. */
+function adapterFolder(path: string): string | undefined {
+  return [path, join(path, 'model')].find(
+    (folder) => existsSync(join(folder, adapterConfigFile)) && !existsSync(join(folder, 'model.safetensors')),
+  );
+}
+
+/** The model that an adapter belongs to: a path from where we are or from the adapter's folder, or a name of the hub. */
+async function baseOf(folder: string): Promise<string> {
+  const { base } = await openAdapter(nodeStorage(folder));
+  const beside = base === undefined ? undefined : resolve(folder, base);
+  if (base !== undefined && (existsSync(base) || !existsSync(beside!))) {
+    if (existsSync(base) || parseHubName(base)) return base;
+  } else if (beside !== undefined) return beside;
+  throw new QkvError('io', {
+    where: `base model of ${folder}`,
+    got: base === undefined ? 'no base_model_name_or_path' : `no folder ${base}`,
+    expected: 'the model that the adapter was trained on',
+    hint: `Give the base as MODEL and --adapter ${folder}`,
+  });
 }
 
 /** Where the model is that `openModel` opens. @throws QkvError as `openModel` */

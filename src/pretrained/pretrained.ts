@@ -1,5 +1,11 @@
 import type { StorageDType } from '../base/tensor.ts';
-import { type Checkpoint, type JsonObject, openCheckpoint, saveCheckpoint } from '../checkpoint/checkpoint.ts';
+import {
+  type Checkpoint,
+  type JsonObject,
+  openCheckpoint,
+  readJson,
+  saveCheckpoint,
+} from '../checkpoint/checkpoint.ts';
 import { loadStrictInto, type StrictLoad } from '../checkpoint/loadStrict.ts';
 import type { Storage } from '../checkpoint/storage.ts';
 import { toCheckpoint } from '../checkpoint/toCheckpoint.ts';
@@ -8,9 +14,11 @@ import { declarationsOf } from '../models/declarations.ts';
 import type { HeadName } from '../models/encoderHead.ts';
 import type { Model } from '../models/model.ts';
 import { parseModel } from '../models/registry.ts';
+import { isLoraParameter } from '../nn/lora.ts';
 import { ParameterArena } from '../nn/parameterArena.ts';
 import { loadTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
+import { mergeAdapter, openAdapter } from './adapterFolder.ts';
 import { type GgufModel, onlyGguf, openGgufModel } from './openGgufModel.ts';
 import { tokenizerSource } from './tokenizerSource.ts';
 
@@ -35,6 +43,8 @@ export interface LoadOptions {
   readonly head?: HeadName | undefined;
   /** The GGUF file that holds the model; by default that of a folder with one such file and no config.json. */
   readonly gguf?: string;
+  /** A folder with a LoRA adapter in PEFT's layout, which is merged into the weights. */
+  readonly adapter?: Storage | undefined;
 }
 
 /**
@@ -43,8 +53,13 @@ export interface LoadOptions {
  *
  * @throws QkvError `config`, `checkpoint`, `tokenizer` or `io`
  */
-export async function loadPretrained(storage: Storage, { head, gguf }: LoadOptions = {}): Promise<Pretrained> {
-  const { checkpoint, tokenizer } = await openParts(storage, gguf);
+export async function loadPretrained(
+  storage: Storage,
+  { head, gguf, adapter: folder }: LoadOptions = {},
+): Promise<Pretrained> {
+  const base = await openParts(storage, gguf);
+  const adapter = folder && (await openAdapter(folder));
+  const { checkpoint, tokenizer } = folder ? await withFilesOf(folder, base, adapter!.whole) : base;
   const stored = new Set(checkpoint.tensors.keys());
   const model = parseModel(checkpoint.config, `${checkpoint.location}/config.json`, stored, head);
   const declarations = declarationsOf(model);
@@ -57,6 +72,7 @@ export async function loadPretrained(storage: Storage, { head, gguf }: LoadOptio
     declarations,
     (path) => arenaOf().tensors[path]!.data as Float32Array,
   );
+  if (adapter) await mergeAdapter(model, arenaOf(), adapter);
   return {
     location: checkpoint.location,
     model,
@@ -69,14 +85,32 @@ export async function loadPretrained(storage: Storage, { head, gguf }: LoadOptio
   };
 }
 
-/** Reads a model's weights into its arena; gives the keys that it does not need. @throws QkvError `checkpoint` */
+/** The base with what an adapter's folder has in place of its own: config, tokenizer, tensors. */
+async function withFilesOf(folder: Storage, base: GgufModel, tensors: Checkpoint['tensors']): Promise<GgufModel> {
+  const { checkpoint } = base;
+  const names = await folder.list();
+  const config = names.includes('config.json') ? await readJson(folder, 'config.json') : checkpoint.config;
+  const tokenizer = await tokenizerSource(folder, config);
+  return {
+    checkpoint: {
+      ...checkpoint,
+      config,
+      location: tokenizer ? folder.location : checkpoint.location,
+      tensors: new Map([...checkpoint.tensors, ...tensors]),
+    },
+    tokenizer: tokenizer ?? base.tokenizer,
+  };
+}
+
+/** Reads a model's weights, those of an adapter aside, into its arena; gives the keys that it does not need. @throws QkvError `checkpoint` */
 export function fillArena(
   model: Model,
   { tensors }: Checkpoint,
   arena: ParameterArena,
 ): Promise<StrictLoad['ignored']> {
   const targetOf = (path: string): Float32Array => arena.tensors[path]!.data as Float32Array;
-  return loadStrictInto(model.keyMap, tensors, arena.placements, targetOf);
+  const own = arena.placements.filter(({ path }) => !isLoraParameter(path));
+  return loadStrictInto(model.keyMap, tensors, own, targetOf);
 }
 
 /** What there is of a model before its weights are read. */

@@ -194,6 +194,16 @@ export type ScheduleRecipe =
   | { name: 'cosine'; peak: number; warmup: number; final: number }
   | { name: 'inverse-sqrt'; peak: number; warmup: number };
 
+/** Low-rank updates that are trained in place of a model's weights. */
+export interface AdapterRecipe {
+  kind: 'lora';
+  rank: number;
+  alpha: number;
+  dropout: number;
+  targets: string[];
+  alsoTrain: string[];
+}
+
 export interface Training {
   steps: number;
   minutes: number | null;
@@ -206,6 +216,11 @@ export interface Training {
   logEvery: number;
   keep: number;
   earlyStopping: { patience: number } | null;
+  adapter: AdapterRecipe | null;
+  freeze: string[];
+  layerDecay: number;
+  ema: { decay: number } | null;
+  saveDtype: 'float32' | 'bfloat16' | 'float16';
 }
 
 export interface TranslationTraining extends Training {

@@ -282,6 +282,31 @@ const schedule = z
   ])
   .describe('Learning rate by step.');
 
+const NAMES =
+  "our parameter paths, or the checkpoint's names; * stands for anything, {a,b} for either, and the name of a place for all that is in it.";
+
+const adapter = z
+  .strictObject({
+    kind: z
+      .literal('lora')
+      .describe('Low-rank updates of linear layers (arXiv:2106.09685): W x + alpha / rank · B A x.'),
+    rank: optional(count, 8, 'Rows of A and columns of B.'),
+    alpha: optional(positive, 16, 'The product is multiplied by alpha / rank.'),
+    dropout: optional(fraction, 0, 'Probability, of the input of A.'),
+    targets: z
+      .array(z.string().min(1))
+      .min(1)
+      .default(['all-linear'])
+      .describe(
+        'Linear layers that get one: names or their ends (q_proj, attention.q), with * and {a,b}, or all-linear. Default: [all-linear].',
+      ),
+    alsoTrain: z
+      .array(z.string().min(1))
+      .default([])
+      .describe(`Weights that are trained and saved whole, such as a new head: ${NAMES} Default: [].`),
+  })
+  .nullable();
+
 const training = {
   steps: count.describe('Optimizer steps of the whole run.'),
   minutes: optional(
@@ -303,6 +328,23 @@ const training = {
       .nullable(),
     null,
     'Ends the run when validation does not improve any more; null: never.',
+  ),
+  adapter: optional(adapter, null, "What is trained in place of the model's weights; null: the weights."),
+  freeze: z.array(z.string().min(1)).default([]).describe(`Parameters that are not trained: ${NAMES} Default: [].`),
+  layerDecay: optional(
+    positive.max(1),
+    1,
+    'Times the learning rate for each layer down from the top: the head has 1, the last layer this, embeddings the lowest.',
+  ),
+  ema: optional(
+    z.strictObject({ decay: fraction.describe('Share of the average that each step keeps; often 0.999.') }).nullable(),
+    null,
+    'Moving average of the weights, which is validated and published in place of them; null: none.',
+  ),
+  saveDtype: optional(
+    z.enum(['float32', 'bfloat16', 'float16']),
+    'float32',
+    'What the weights of the published model are rounded to; snapshots stay float32.',
   ),
 };
 

@@ -8,6 +8,7 @@ import type { ParameterDeclaration } from '../nn/scope.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import { modelConfig, withInit } from './modelConfig.ts';
+import { trainedParts } from './trainedParts.ts';
 
 /** A model that exists and is trained further. */
 export interface StartingPoint {
@@ -37,7 +38,7 @@ export function recipeModel<Kind extends Model['kind']>(
   if (recipe.model.family !== 'pretrained') {
     const facts = { size: tokenizer.vocabSize, padId: pad, bosId: bos, eosId: eos };
     const model = parseModel(modelConfig(recipe.model, facts), 'model.config', undefined, head) as ModelOfKind<Kind>;
-    return { model, declarations: withInit(recipe.model, declarationsOf(model)) };
+    return trainedParts(recipe, model, withInit(recipe.model, declarationsOf(model)));
   }
   const model = parseStart(start!, head);
   if (model.kind !== kind) {
@@ -55,7 +56,7 @@ export function recipeModel<Kind extends Model['kind']>(
       hint: 'tokenizer: { kind: model } takes its own',
     });
   }
-  return { model: model as ModelOfKind<Kind>, declarations: declarationsOf(model) };
+  return trainedParts(recipe, model as ModelOfKind<Kind>, declarationsOf(model));
 }
 
 /**

@@ -9,6 +9,7 @@ import {
   type DamagedSnapshot,
   latestSnapshot,
   type Snapshot,
+  type SnapshotFile,
   saveSnapshot,
   verifySnapshot,
 } from '../checkpoint/snapshot.node.ts';
@@ -18,6 +19,14 @@ import { toCheckpoint } from '../checkpoint/toCheckpoint.ts';
 import { decodeUtf8, encodeUtf8 } from '../checkpoint/utf8.ts';
 import type { Model } from '../models/model.ts';
 import type { ParameterArena } from '../nn/parameterArena.ts';
+import {
+  adapterBaseFile,
+  adapterConfigFile,
+  adapterFiles,
+  adapterWeightsFile,
+  loadAdapter,
+  openAdapter,
+} from '../pretrained/adapterFolder.ts';
 import { formatRecipe } from '../recipe/formatRecipe.ts';
 import { parseRecipe } from '../recipe/parseRecipe.ts';
 import type { Recipe } from '../recipe/recipe.ts';
@@ -39,7 +48,15 @@ const TOKENIZER: readonly (keyof TokenizerFiles)[] = [
   'special_tokens_map.json',
 ];
 /** The files of a snapshot that make a model folder. */
-const MODEL_FILES: readonly string[] = ['config.json', 'generation_config.json', WEIGHTS, ...TOKENIZER];
+const MODEL_FILES: readonly string[] = [
+  'config.json',
+  'generation_config.json',
+  WEIGHTS,
+  adapterConfigFile,
+  adapterWeightsFile,
+  adapterBaseFile,
+  ...TOKENIZER,
+];
 
 /** What a snapshot holds, tensors aside. */
 export interface SavedRun {
@@ -136,12 +153,6 @@ export class RunFolder implements AsyncDisposable {
 
   async save({ state, recipe, task, arena, moments }: SnapshotContents): Promise<string> {
     const { model, tokenizerFiles, generationConfig } = task;
-    const values = arena.placements.map(({ path, shape }) => ({
-      path,
-      shape,
-      data: arena.tensors[path]!.data as Float32Array,
-    }));
-    const json = (value: unknown): Uint8Array => encodeUtf8(`${JSON.stringify(value, null, 2)}\n`);
     const pin = state.best?.snapshot == null ? [] : [state.best.snapshot];
     const { name } = await saveSnapshot(
       this.path,
@@ -149,7 +160,7 @@ export class RunFolder implements AsyncDisposable {
       {
         'config.json': json(model.config),
         ...(generationConfig && { 'generation_config.json': json(generationConfig) }),
-        [WEIGHTS]: { tensors: toCheckpoint(model.keyMap, values) },
+        ...(await weightFiles(model, arena, recipe)),
         ...Object.fromEntries(TOKENIZER.map((file) => [file, encodeUtf8(tokenizerFiles[file])])),
         [MOMENTS]: { tensors: momentTensors(arena, moments) },
         [RECIPE]: encodeUtf8(formatRecipe(recipe)),
@@ -162,6 +173,7 @@ export class RunFolder implements AsyncDisposable {
 
   /** Fills the weights from a snapshot. */
   async loadWeights(snapshot: Storage, model: Model, arena: ParameterArena): Promise<void> {
+    if (model.lora) return loadAdapter(model, arena, await openAdapter(snapshot));
     const tensors = await openSafetensors(snapshot, WEIGHTS);
     await loadStrictInto(
       model.keyMap,
@@ -234,6 +246,32 @@ export class RunFolder implements AsyncDisposable {
     });
     await nodeStorage(this.path).writeAtomic(METRICS, [encodeUtf8(kept.map((text) => `${text}\n`).join(''))]);
   }
+}
+
+/** The weights of a model folder: all of them, or an adapter's. */
+async function weightFiles(
+  model: Model,
+  arena: ParameterArena,
+  recipe: Recipe,
+): Promise<Readonly<Record<string, SnapshotFile>>> {
+  if (model.lora && recipe.model.family === 'pretrained') {
+    const { config, base, tensors } = await adapterFiles(model, arena, recipe.model.from);
+    return {
+      [adapterConfigFile]: json(config),
+      [adapterBaseFile]: json(base),
+      [adapterWeightsFile]: { tensors },
+    };
+  }
+  const values = arena.placements.map(({ path, shape }) => ({
+    path,
+    shape,
+    data: arena.tensors[path]!.data as Float32Array,
+  }));
+  return { [WEIGHTS]: { tensors: toCheckpoint(model.keyMap, values) } };
+}
+
+function json(value: unknown): Uint8Array {
+  return encodeUtf8(`${JSON.stringify(value, null, 2)}\n`);
 }
 
 function momentTensors(arena: ParameterArena, moments: SnapshotContents['moments']): OutgoingTensor[] {

@@ -72,7 +72,7 @@ export async function trainRecipe(
       onEvent,
       stop,
     });
-    if (!saved) await from?.fill(task.model, trainer.arena);
+    if (!saved || task.model.lora) await from?.fill(task.model, trainer.arena);
   } catch (error) {
     if (!resume) await folder.abandon();
     throw error;
@@ -110,7 +110,7 @@ export async function trainRecipe(
 /** The model that is trained further; that of the snapshot, where there is one. */
 async function startOf(recipe: Recipe, saved: SavedRun | undefined): Promise<Start | undefined> {
   if (recipe.model.family !== 'pretrained') return undefined;
-  if (saved) return openStart(saved.snapshot.storage);
+  if (saved && recipe.train.adapter === null) return openStart(saved.snapshot.storage);
   const { storage, gguf } = await locateModel(recipe.model.from);
   return openStart(storage, gguf, recipe.model.layers);
 }
