@@ -55,7 +55,7 @@ export function distillationTerms(distillation: Distillation, student: Pass, tea
     return mul(perTarget, cast(counts, 'float32'));
   };
   const mask = student.mask();
-  const onTokens = (perToken: Value): Value => (student.mask ? mul(perToken, cast(student.mask, 'float32')) : perToken);
+  const onTokens = (perToken: Value): Value => (mask ? mul(perToken, cast(mask, 'float32')) : perToken);
   const pairOf = (ours: string, theirs: string): [Value, Value] => [stateOf(student, ours), stateOf(teacher, theirs)];
   const logits = once((): [Value, Value] => [logitsOf(student), logitsOf(teacher)]);
   const losses: Readonly<Record<DistillationTerm, () => Value>> = {

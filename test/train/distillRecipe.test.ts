@@ -1,12 +1,13 @@
-import { copyFileSync, cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nodeStorage } from '../../src/checkpoint/storage.node.ts';
 import { openModel } from '../../src/pretrained/openModel.node.ts';
 import { savePretrained } from '../../src/pretrained/pretrained.ts';
+import type { Recipe } from '../../src/recipe/recipe.ts';
 import { createNodeRuntime } from '../../src/runtime/node/node.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
-import { trainRecipe } from '../../src/train/trainRecipe.node.ts';
+import { type TrainRecipeOptions, trainRecipe } from '../../src/train/trainRecipe.node.ts';
 import { TinyRecipe } from './tinyRecipe.ts';
 
 let runtime: Runtime;
@@ -14,7 +15,7 @@ let tiny: TinyRecipe;
 let teacher: string;
 
 const shared = ['objective.sentences=none', 'objective.words=none', 'evaluate.fill=[]'];
-const student = (...overrides: string[]) =>
+const student = (...overrides: string[]): Recipe =>
   tiny.load(
     'masked-language-model',
     ...shared,
@@ -25,7 +26,7 @@ const student = (...overrides: string[]) =>
   );
 
 beforeAll(async () => {
-  runtime = await createNodeRuntime({ lanes: 1, threads: 1 });
+  runtime = await createNodeRuntime({ spinning: false });
   tiny = new TinyRecipe();
   const output = join(tiny.folder, 'teacher');
   const recipe = tiny.load(
@@ -56,5 +57,47 @@ describe('distillation by a recipe', () => {
     expect(last.loss).toBeCloseTo(2 * words! + 5 * soft! + 0.25 * hard! + hidden! + 0.5 * embeddings!, 5);
     const { model } = await openModel(modelFolder!);
     expect(model.config['num_hidden_layers']).toBe(2);
+  });
+
+  it('stopped and resumed, is the run that was not; another teacher is refused', async () => {
+    const run = async (name: string, steps: number, options: TrainRecipeOptions = {}): Promise<Buffer> => {
+      const output = join(tiny.folder, name);
+      const { modelFolder } = await trainRecipe(
+        runtime,
+        student(`output=${output}`, `train.steps=${steps}`, 'train.schedule={name: constant, peak: 1e-3}'),
+        options,
+      );
+      return readFileSync(join(modelFolder!, 'model.safetensors'));
+    };
+    const whole = await run('whole', 12);
+    await run('cut', 6);
+    const saved = readFileSync(join(teacher, 'model.safetensors'));
+    const { arena, model } = await openModel(teacher);
+    arena.data[0]! += 1;
+    await savePretrained(nodeStorage(teacher), { model, arena });
+    await expect(run('cut', 12, { resume: true })).rejects.toThrow('distill.teacher: got other weights');
+    await nodeStorage(teacher).writeAtomic('model.safetensors', [saved]);
+    expect((await run('cut', 12, { resume: true })).equals(whole)).toBe(true);
+  });
+
+  it.each([
+    ['another vocabulary', 'tokenizer={kind: char, limitAlphabet: 20}', 'a vocabulary of'],
+    ['too few positions', 'train.maxLength=64', 'at least 64'],
+    ['layers that there are not', 'distill.layers=[1, 9]', 'no teacher.layers.9'],
+    ['layers for another student', 'distill.layers=[1]', 'got 1 layers'],
+    ['another width', 'model.config.hidden_size=16', 'width 32'],
+    ['nothing to learn', 'distill={teacher: x, soft: 0, hidden: 0}', 'a weight above 0'],
+  ])('refuses a teacher with %s', async (_, override, message) => {
+    const own =
+      'model={family: bert, config: {hidden_size: 32, num_hidden_layers: 2, num_attention_heads: 2, intermediate_size: 64, max_position_embeddings: 64}}';
+    const file = `tokenizer={kind: file, path: ${join(teacher, 'tokenizer.json')}}`;
+    const load = async () =>
+      trainRecipe(runtime, student(`output=${join(tiny.folder, 'refused')}`, own, file, override));
+    await expect(load()).rejects.toThrow(message);
+  });
+
+  it('refuses layers that a model does not have', async () => {
+    const recipe = student(`output=${join(tiny.folder, 'refused')}`, 'model.layers=[0, 4]');
+    await expect(trainRecipe(runtime, recipe)).rejects.toThrow('layers of 4, from 0 to 3, each once');
   });
 });
