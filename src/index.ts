@@ -26,6 +26,9 @@ export { BucketBatches, type BucketBatchesOptions, type PairBatch, type TokenPai
 export { type Line, type LineSource, linesOf, readText, splitText } from './data/lines.ts';
 export { type PairColumn, readPairsTsv, readParallel, type TextPair } from './data/pairs.ts';
 export type { AttentionMap } from './draw/attention-map.ts';
+export type { Curve, CurvesOptions } from './draw/curves.ts';
+export { drawCurvesSvg } from './draw/curves-svg.ts';
+export { drawCurvesTerminal } from './draw/curves-terminal.ts';
 export { drawSvg, type SvgOptions } from './draw/svg.ts';
 export { drawTerminal, type TerminalOptions } from './draw/terminal.ts';
 export { type BleuOptions, type BleuScore, bleu } from './eval/bleu.ts';

@@ -4,7 +4,7 @@ export { nodeStorage, replaceFolder } from './checkpoint/storage.node.ts';
 export { readLines } from './data/files.node.ts';
 export { matchFiles } from './data/matchFiles.node.ts';
 export { type ReadRecordsOptions, type RecordFormat, readRecords } from './data/readRecords.node.ts';
-export { drawOutlinedSvg, drawPng, type PngOptions } from './draw/png.node.ts';
+export { drawCurvesPng, drawOutlinedSvg, drawPng, type PngOptions } from './draw/png.node.ts';
 export { type EvaluationData, readEvaluationData } from './evaluate/readEvaluationData.node.ts';
 export { type ConvertOptions, convertFolder } from './export/convertFolder.node.ts';
 export { type Exported, type ExportOptions, exportFolder } from './export/exportFolder.node.ts';

@@ -48,6 +48,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'show where a model looks: its attention as a picture',
     load: async () => (await import('./look.ts')).lookCommand(),
   },
+  curves: {
+    summary: 'validation losses of runs, side by side',
+    load: async () => (await import('./curves.ts')).curvesCommand(),
+  },
   eval: {
     summary: 'measure a model on data, with the metrics of its task',
     load: async () => (await import('./eval.ts')).evalCommand(),

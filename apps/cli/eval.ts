@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { QkvError } from '../../src/base/errors.ts';
 import type { FieldName } from '../../src/data/records.ts';
 import type { EvaluateOptions, Evaluation, KindOptions, Subject } from '../../src/evaluate/evaluation.ts';
-import { type KindName, kindNames } from '../../src/evaluate/kindNames.ts';
+import { type KindName, kindNames, metricNames } from '../../src/evaluate/kindNames.ts';
 import { Interrupted } from './errors.ts';
 import { addGenerationFlags, type GenerationFlags, generationOptions, refuseConflicts } from './generationFlags.ts';
 import { interruptSignal } from './interrupt.ts';
@@ -55,11 +55,12 @@ const generationFlags = [
 
 export function evalCommand(): Command {
   const whole = (flag: string, min = 1) => wholeNumber(flag, { min });
+  const metric = oneOf('--metric', metricNames);
   const command = new Command()
     .argument('<MODEL>', modelArgument)
     .requiredOption('--data <files>', 'a file or a glob: TSV, CSV, JSONL or parquet, a text, CoNLL, SQuAD; .gz as well')
     .option('--metric <names>', 'with commas between (default: all that fit)', (text) =>
-      text.split(',').map((name) => name.trim()),
+      text.split(',').map((name) => metric(name.trim())),
     )
     .option('--kind <kind>', `${kindNames.join(', ')} (default: by the model)`, oneOf('--kind', kindNames))
     .option('--fields <names>', 'what the fields are called or the columns’ numbers: text=sentence,label=2', fieldsOf)

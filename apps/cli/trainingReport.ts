@@ -31,7 +31,8 @@ export class TrainingReport {
         const { loss, perplexity, losses: terms, accuracies } = event.validation;
         const right = Object.entries(accuracies ?? {}).map(([name, share]) => `  ${name} right ${percent(share)}`);
         const of = terms ? ` (${listed(terms)})` : '';
-        const losses = `validation loss ${loss.toFixed(4)}${of}  perplexity ${perplexity.toFixed(2)}${right.join('')}`;
+        const words = perplexity === undefined ? '' : `  perplexity ${perplexity.toFixed(2)}`;
+        const losses = `validation loss ${loss.toFixed(4)}${of}${words}${right.join('')}`;
         const best = isBest ? '  (best so far)' : '';
         const head = `step ${step}  ${losses}${scoreText(event.validation)}${best}`;
         const shown = samples.some(({ reference }) => reference !== undefined) ? samples.slice(0, 1) : samples;
@@ -40,7 +41,7 @@ export class TrainingReport {
       case 'saved':
         return this.#stream.isTTY ? '' : `step ${event.step}  saved ${event.snapshot}`;
       case 'test':
-        return `test${scoreText(event.test)}  ${event.test.signature}`;
+        return `test${scoreText(event.test)}  ${event.test.signature ?? ''}`.trimEnd();
     }
   }
 
@@ -88,10 +89,12 @@ export function sampleText({ input, output, reference }: Sample): string {
 function scoreText(scores: {
   readonly bleu?: number | undefined;
   readonly chrf?: number | undefined;
+  readonly scores?: Readonly<Record<string, number>> | undefined;
   readonly sentences?: number | undefined;
 }): string {
   const { bleu, chrf, sentences } = scores;
   const of = sentences === undefined ? '' : ` on ${grouped(sentences)} sentences`;
+  if (scores.scores) return `  ${listed(scores.scores)}${of.replace('sentences', 'examples')}`;
   if (bleu !== undefined) return `  BLEU ${bleu.toFixed(2)}${of}`;
   return chrf === undefined ? '' : `  chrF ${chrf.toFixed(2)}${of}`;
 }

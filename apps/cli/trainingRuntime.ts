@@ -8,6 +8,7 @@ import type { Runtime } from '../../src/runtime/runtime.ts';
  * halved. On two cores that is a third faster than one lane with two threads, which wait for each other at each operator.
  */
 export function trainingRuntime(recipe: Recipe): Promise<Runtime> {
-  const isHalved = 'batchTokens' in recipe.train || recipe.train.batchSize % 2 === 0;
+  const isWhole = recipe.task === 'sentence-embedding' && recipe.objective.loss === 'contrastive';
+  const isHalved = !isWhole && ('batchTokens' in recipe.train || recipe.train.batchSize % 2 === 0);
   return createNodeRuntime({ lanes: isHalved && availableParallelism() > 1 ? 2 : 1 });
 }

@@ -150,7 +150,7 @@ function pathsOf(claim: Claim<DeclaredParam>): string {
 }
 
 /** The tensors with their keys as in a checkpoint of this very model: see `KeyMap.basePrefix` and `headPrefix`. */
-function namedForModel(
+export function namedForModel(
   { basePrefix, headPrefix }: KeyMap,
   { ties, ignore }: CompiledKeyMap,
   own: ReadonlySet<string>,

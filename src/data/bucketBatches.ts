@@ -1,5 +1,5 @@
 import { QkvError } from '../base/errors.ts';
-import { deriveSeed, permutation } from '../base/random.ts';
+import { bucketPlan } from './bucketPlan.ts';
 
 /** Label of a position that no loss is taken at. */
 export const IGNORED_LABEL = -100;
@@ -170,13 +170,8 @@ export class BucketBatches {
   #planOf(epoch: number): readonly Uint32Array[] {
     if (this.#plan?.epoch === epoch) return this.#plan.batches;
     const { seed, sortWindow } = this.#options;
-    const shuffled = permutation(deriveSeed(seed, 'pairs'), epoch, this.#kept.length);
-    const cut: Uint32Array[] = [];
-    for (let start = 0; start < shuffled.length; start += sortWindow) {
-      cut.push(...this.#cut(shuffled.slice(start, start + sortWindow)));
-    }
-    const order = permutation(deriveSeed(seed, 'batches'), epoch, cut.length);
-    const batches = Array.from(order, (i) => cut[i]!);
+    const cut = (window: Uint32Array): Uint32Array[] => this.#cut(window);
+    const batches = bucketPlan(epoch, this.#kept.length, { seed, sortWindow, cut });
     this.#plan = { epoch, batches };
     return batches;
   }

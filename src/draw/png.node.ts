@@ -3,6 +3,8 @@ import { createRequire } from 'node:module';
 import { initWasm, Resvg } from '@resvg/resvg-wasm';
 import { QkvError } from '../base/errors.ts';
 import { type AttentionMap, checkOptionNames } from './attention-map.ts';
+import type { Curve, CurvesOptions } from './curves.ts';
+import { drawCurvesSvg } from './curves-svg.ts';
 import { loadGlyphs } from './glyphs.node.ts';
 import { drawSvg, type SvgOptions } from './svg.ts';
 import type { GlyphSource } from './svg-text.ts';
@@ -20,14 +22,23 @@ export async function drawOutlinedSvg(
   maps: AttentionMap | readonly AttentionMap[],
   options: Omit<SvgOptions, 'glyphs'> = {},
 ): Promise<string> {
+  return outlined((glyphs) => drawSvg(maps, { ...options, glyphs }));
+}
+
+async function outlined(draw: (glyphs: GlyphSource) => string): Promise<string> {
   // A first drawing only notes which texts there are.
   const texts = new Set<string>();
   const outline: GlyphSource['outline'] = (text) => {
     texts.add(text);
     return { path: '', advance: 0 };
   };
-  drawSvg(maps, { ...options, glyphs: { outline } });
-  return drawSvg(maps, { ...options, glyphs: await loadGlyphs(texts) });
+  draw({ outline });
+  return draw(await loadGlyphs(texts));
+}
+
+/** The picture of `drawCurvesSvg` as a PNG file, two pixels a px. */
+export async function drawCurvesPng(curves: readonly Curve[], options: CurvesOptions): Promise<Uint8Array> {
+  return renderPng(await outlined((glyphs) => drawCurvesSvg(curves, options, glyphs)), 2);
 }
 
 /** The picture of `drawSvg` as a PNG file. Throws `QkvError` (`usage`) for a picture of more than 100 megapixels. */
@@ -40,7 +51,10 @@ export async function drawPng(
   if (!(scale > 0 && scale <= 8)) {
     throw new QkvError('usage', { where: 'drawPng: scale', got: String(scale), expected: 'over 0, at most 8' });
   }
-  const svg = await drawOutlinedSvg(maps, { ...rest, tooltips: 'map' });
+  return renderPng(await drawOutlinedSvg(maps, { ...rest, tooltips: 'map' }), scale);
+}
+
+async function renderPng(svg: string, scale: number): Promise<Uint8Array> {
   await initialised();
   const picture = new Resvg(svg, { fitTo: { mode: 'zoom', value: scale } });
   try {

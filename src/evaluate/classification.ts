@@ -33,9 +33,12 @@ export const classification: EvaluationKind = {
   async evaluate({ runtime, model, parameters, tokenizer }, examples, { length, running }) {
     const { problem } = headOf(model);
     const wanted = examples.map((example) => SIDES[problem].wanted(example, model));
-    const texts = examples.map((example) =>
-      example.has('pair') ? ([example.text('text'), example.text('pair')] as const) : example.text('text'),
-    );
+    const isOfPairs = headOf(model).name !== 'sequence-classification';
+    const texts = examples.map((example) => {
+      if (example.has('pair')) return [example.text('text'), example.text('pair')] as const;
+      if (isOfPairs) throw example.wrong('pair', undefined, 'a second text: the model says how two follow each other');
+      return example.text('text');
+    });
     using session = new EncoderSession(runtime, model, parameters);
     let truncated = 0;
     const found = await classify(session, tokenizer, texts, {
@@ -128,11 +131,17 @@ function metricsFrom(
   };
 }
 
-/** A class by its name or, where no class is called so, by its number from 0. @throws QkvError `data` */
+/** A class by its name or, where no class is called by a number, by its number from 0. @throws QkvError `data` */
 export function classNamed(example: Example, role: string, label: string, classes: readonly string[]): string {
-  const found = classes.includes(label) ? label : /^\d+$/.test(label) ? classes[Number(label)] : undefined;
+  const takesNumbers = !classes.some((name) => /^\d+$/.test(name));
+  const numbered = takesNumbers && /^\d+$/.test(label) ? classes[Number(label)] : undefined;
+  const found = classes.includes(label) ? label : numbered;
   if (found !== undefined) return found;
-  throw example.wrong(role, label, `${classes.join(', ')}, or a number from 0 to ${classes.length - 1}`);
+  throw example.wrong(
+    role,
+    label,
+    `${classes.join(', ')}${takesNumbers ? `, or a number from 0 to ${classes.length - 1}` : ''}`,
+  );
 }
 
 /** The head of an encoder; kinds whose models all have one ask for it. */

@@ -53,8 +53,8 @@ export interface EvaluateOptions extends KindOptions {
   /** Texts, windows or pairs in a batch at most; 32 when left out. */
   readonly batchSize?: number;
   readonly signal?: { throwIfAborted(): void } | undefined;
-  /** Called with how much is done, and of how much where that is known. */
-  readonly onProgress?: ((done: number, total?: number) => void) | undefined;
+  /** Called with the number of texts, windows, pairs or target tokens done. */
+  readonly onProgress?: ((done: number) => void) | undefined;
 }
 
 export interface MetricValue {

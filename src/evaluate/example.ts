@@ -29,6 +29,13 @@ export class Example {
     throw this.wrong(role, text, 'a number');
   }
 
+  /** A text with a character or more. @throws QkvError `data` */
+  someText(role: string): string {
+    const text = this.text(role);
+    if (text.trim() !== '') return text;
+    throw this.wrong(role, text, 'a text that is not empty');
+  }
+
   value(role: string): unknown {
     return fieldValue(this.record, this.#fields[role]!);
   }
@@ -52,6 +59,10 @@ export class Example {
   }
 
   wrong(role: string, got: unknown, expected: string): QkvError {
-    return new QkvError('data', { where: `${this.record.where}: ${this.#fields[role]}`, got: brief(got), expected });
+    return new QkvError('data', {
+      where: `${this.record.where}: ${this.#fields[role] ?? role}`,
+      got: brief(got),
+      expected,
+    });
   }
 }

@@ -12,3 +12,26 @@ export const kindNames = [
 ] as const;
 
 export type KindName = (typeof kindNames)[number];
+
+/** The metrics of all of them. */
+export const metricNames = [
+  'accuracy',
+  'f1',
+  'macro-f1',
+  'micro-f1',
+  'weighted-f1',
+  'matthews',
+  'pearson',
+  'spearman',
+  'entity-f1',
+  'exact-match',
+  'bleu',
+  'chrf',
+  'rouge',
+  'loss',
+  'perplexity',
+  'bits-per-byte',
+  'pseudo-log-likelihood',
+  'pseudo-perplexity',
+  'masked-accuracy',
+] as const;

@@ -11,7 +11,7 @@ export const maskedLanguageModel: EvaluationKind = {
   async evaluate(subject, examples, asked) {
     const { texts, truncated } = await pseudoLogLikelihoods(
       subject,
-      examples.map((example) => example.text('text')),
+      examples.map((example) => ({ where: example.record.where, text: example.text('text') })),
       asked,
     );
     const losses = texts.flatMap((text) => text.losses);

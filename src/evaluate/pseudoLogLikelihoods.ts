@@ -16,13 +16,23 @@ export interface MaskedTokens {
   readonly best: readonly number[];
 }
 
+/** A text, and where it comes from. */
+export interface PlacedText {
+  readonly where: string;
+  readonly text: string;
+}
+
 /** Ids of rows that are made at once, at most. */
 const MOST_IDS = 2 ** 22;
 
-/** Each token of each text masked by turns (`pseudoLikelihoodRows`); texts that are too long are cut, and counted. */
+/**
+ * Each token of each text masked by turns (`pseudoLikelihoodRows`); texts that are too long are cut, and counted.
+ *
+ * @throws QkvError `data` for a text without a token, and one with a mask
+ */
 export async function pseudoLogLikelihoods(
   { runtime, model, parameters, tokenizer }: Subject,
-  texts: readonly string[],
+  texts: readonly PlacedText[],
   { length, mask = 'token', running }: Asked,
 ): Promise<{ readonly texts: MaskedTokens[]; readonly truncated: number }> {
   const encoder = encoderOf(model);
@@ -30,11 +40,19 @@ export async function pseudoLogLikelihoods(
   const { unk: _, ...around } = tokenizer.specialIds;
   const specialIds = Object.values(around);
   let truncated = 0;
-  const encoded = encodeTexts(encoder, tokenizer.encodeWithOffsets, texts, {
+  const plain = texts.map(({ text }) => text);
+  const encoded = encodeTexts(encoder, tokenizer.encodeWithOffsets, plain, {
+    nameOf: (i) => texts[i]!.where,
     truncate: true,
     maxLength: length,
     onTruncate: () => truncated++,
   });
+  for (const [i, { ids }] of encoded.entries()) {
+    const isEmpty = ids.every((id) => specialIds.includes(id));
+    if (!isEmpty && !ids.includes(maskId)) continue;
+    const got = isEmpty ? 'a text without a token' : 'a text with a mask';
+    throw new QkvError('data', { where: texts[i]!.where, got, expected: 'a sentence' });
+  }
   using session = new EncoderSession(runtime, model, parameters);
   const found: MaskedTokens[] = [];
   for (let start = 0; start < encoded.length; ) {

@@ -91,9 +91,10 @@ async function lossMetrics(
   { running }: Asked,
 ): Promise<Record<string, MetricValue>> {
   const pairs = sources.map((source, i) => ({ source, target: references[i]![0]! }));
-  const { signal, batchSize } = running;
+  const { signal, batchSize, onProgress } = running;
   const measured = await pairLoss({ runtime, model, parameters, tokenizer }, pairs, {
     batchSize,
+    onProgress,
     ...(signal && { signal }),
   });
   const { loss, perplexity, tokens, leftOut } = measured;

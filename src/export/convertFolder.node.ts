@@ -1,8 +1,7 @@
 import { statSync } from 'node:fs';
-import { QkvError } from '../base/errors.ts';
 import { nodeStorage, replaceFolder } from '../checkpoint/storage.node.ts';
 import { encodeUtf8 } from '../checkpoint/utf8.ts';
-import type { ParameterArena } from '../nn/parameterArena.ts';
+import { refuseOverflow } from '../pretrained/float16Range.ts';
 import { type Pretrained, savePretrained, type WeightType } from '../pretrained/pretrained.ts';
 import { copy, copyCompanions, requireEmpty } from './exportFolder.node.ts';
 
@@ -12,9 +11,6 @@ export interface ConvertOptions {
   /** Weights larger than this are split into shards of at most so many bytes; 5·10⁹ by default. */
   readonly maxShardBytes?: number;
 }
-
-/** Values from here on are infinite in float16: halfway between its largest, 65504, and 2¹⁶. */
-const float16Limit = 65520;
 
 /**
  * Writes a model as a Hugging Face folder, which Python's `from_pretrained` opens: `config.json`, safetensors,
@@ -30,7 +26,9 @@ export async function convertFolder(
 ): Promise<Readonly<Record<string, number>>> {
   await requireEmpty(folder);
   const { model, arena, tokenizer, tokenizerConfig, generationConfig, location } = pretrained;
-  if (dtype === 'float16') refuseOverflow(arena);
+  if (dtype === 'float16') {
+    for (const { path } of arena.placements) refuseOverflow(path, arena.tensors[path]!.data as Float32Array);
+  }
   await replaceFolder(folder, async (storage) => {
     // a model may come from a single file
     const from = statSync(location, { throwIfNoEntry: false })?.isDirectory() ? nodeStorage(location) : undefined;
@@ -57,17 +55,4 @@ export async function convertFolder(
   const files: Record<string, number> = {};
   for (const name of await written.list()) files[name] = await written.size(name);
   return files;
-}
-
-function refuseOverflow({ placements, tensors }: ParameterArena): void {
-  for (const { path } of placements) {
-    const value = (tensors[path]!.data as Float32Array).find((x) => Math.abs(x) >= float16Limit && Number.isFinite(x));
-    if (value === undefined) continue;
-    throw new QkvError('usage', {
-      where: `${path} as float16`,
-      got: `the weight ${value}`,
-      expected: 'magnitudes up to 65504',
-      hint: 'bfloat16 has the range of float32',
-    });
-  }
 }

@@ -92,7 +92,9 @@ export interface EncoderHead {
    * By name: `logits` [B, T, V], [B, T, L] or [B, L] (of multiple choice `choices` [B, C], from x with B·C sequences);
    * `predictionLogits` [B, T, V] and `sentenceLogits` [B, L]; `startLogits` and `endLogits` [B, T]; `pooled` [B, D].
    */
-  outputs(root: Scope, x: Sequences, choices?: Shape): Readonly<Record<string, Value>>;
+  outputs(root: Scope, x: Sequences, choices?: Shape, mask?: Value): Readonly<Record<string, Value>>;
+  /** Whether a row of a batch is several texts, so that the inputs are [B, C, T]. */
+  readonly isGrouped?: boolean;
   /** Undefined where there is nothing to train. */
   readonly loss:
     | ((root: Scope, x: Sequences, outputs: Readonly<Record<string, Value>>, inputs: LossInputs) => LossTerm[])
@@ -196,6 +198,7 @@ export function encoderHead(options: HeadOptions): EncoderHead {
       return {
         ...base,
         labels: [oneEach('labels')],
+        isGrouped: true,
         outputs: (root, x, choices) => {
           const scores = classify(root, options, pool(root, options, x));
           return { logits: reshape(scores, choices ?? [x.batch, 1]) };

@@ -109,7 +109,7 @@ function checkNumbers(numbers: Readonly<Record<string, number | undefined>>): vo
   }
 }
 
-interface Piece {
+export interface Piece {
   /** Indices into the encoding. */
   readonly tokens: readonly number[];
   /** Those of the context: `count` of them from `from` on. */
@@ -118,7 +118,7 @@ interface Piece {
 }
 
 /** The whole encoding, or, where it is too long, what stands around the context with one part of the context after the other. */
-function piecesOf(encoding: AlignedEncoding, where: string, limit: number, stride: number | undefined): Piece[] {
+export function piecesOf(encoding: AlignedEncoding, where: string, limit: number, stride: number | undefined): Piece[] {
   const all = encoding.ids.map((_, token) => token);
   const of = (text: 0 | 1): number[] => all.filter((token) => encoding.sequences[token] === text);
   const [question, context] = [of(0), of(1)];

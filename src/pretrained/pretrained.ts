@@ -138,7 +138,8 @@ export interface PretrainedToSave {
 }
 
 export type WeightType = keyof typeof storedTypes;
-const storedTypes = { float32: 'F32', float16: 'F16', bfloat16: 'BF16' } as const;
+/** Their names in safetensors. */
+export const storedTypes = { float32: 'F32', float16: 'F16', bfloat16: 'BF16' } as const;
 
 /** Writes a model folder that `loadPretrained`, and Python's `from_pretrained` for its families, open. */
 export async function savePretrained(

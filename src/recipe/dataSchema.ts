@@ -51,13 +51,14 @@ export const fieldName: z.ZodUnion<readonly [z.ZodString, z.ZodInt]> = z
   .describe('The name of a field, or the number of a column from 1.');
 
 type Source = z.ZodType<RecordSource>;
-interface RecordsShape<Fields extends z.ZodType> extends z.core.$ZodShape {
+// an alias: an interface would need the index signature of a shape, which hides its keys
+type RecordsShape<Fields extends z.ZodType> = {
   format: z.ZodLiteral<'records'>;
   train: Source;
   validation: Source;
   test: z.ZodDefault<z.ZodNullable<Source>>;
   fields: Fields;
-}
+};
 
 /**
  * `data:` of a task whose examples are rows of tables, with the task's own names of fields:

@@ -1,5 +1,6 @@
 import type { RecordsData } from './dataSource.ts';
 import type { DistillRecipe } from './distillSchema.ts';
+import type { HeadRecipe } from './headRecipes.ts';
 
 /**
  * A training recipe as the trainer gets it: checked, defaults filled in. What each key means, its unit and its default
@@ -10,9 +11,10 @@ export type Recipe =
   | LanguageModelRecipe
   | MaskedLanguageModelRecipe
   | DenoisingRecipe
-  | InstructionRecipe;
+  | InstructionRecipe
+  | HeadRecipe;
 
-interface RecipeHead {
+export interface RecipeHead {
   name: string;
   seed: number;
   output: string;

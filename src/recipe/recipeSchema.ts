@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { fieldName, recordSource } from './dataSchema.ts';
+import { fieldName, recordSource, recordsData } from './dataSchema.ts';
 import { distill, keptLayers } from './distillSchema.ts';
 import type { Recipe } from './recipe.ts';
 import { count, fraction, optional, path, positive } from './schemaParts.ts';
@@ -740,6 +740,221 @@ const instruction = z
     when: ({ value }) =>
       at(value, 'objective', 'format', 'kind') === 'text' && at(value, 'data', 'fields') !== undefined,
   });
+const { steps: _, ...trainingBySteps } = training;
+const headTraining = z
+  .strictObject({
+    ...trainingBySteps,
+    steps: optional(count.nullable(), null, 'Optimizer steps of the whole run; null: as many as `epochs` have.'),
+    epochs: optional(positive.nullable(), null, 'Times that all training examples are seen; null: `steps` says it.'),
+    batchSize: count.describe('Examples of a batch.'),
+    maxLength: optional(
+      z.int().min(8).nullable(),
+      null,
+      'Tokens of a text or pair at most, special ones included: longer ones are cut; null: what the model takes.',
+    ),
+    best: optional(
+      z.enum(['loss', 'score']),
+      'score',
+      'What chooses the best snapshot and stops early: validation loss or evaluate.metric.',
+    ),
+  })
+  .refine(({ steps, epochs }) => (steps === null) !== (epochs === null), {
+    path: ['steps'],
+    error: 'either steps or epochs',
+  })
+  .describe('The training run.');
+
+/** What the recipes of all heads share. */
+const onEncoder = {
+  ...head,
+  tokenizer,
+  model: z
+    .discriminatedUnion('family', [
+      configured('bert', 'BERT, by its config.json, with random weights.'),
+      configured('roberta', 'RoBERTa, by its config.json, with random weights.'),
+      configured('albert', 'ALBERT, by its config.json, with random weights.'),
+      configured('distilbert', 'DistilBERT, by its config.json, with random weights.'),
+      pretrained,
+    ])
+    .describe('An encoder. What a pretrained one lacks for the task starts from the seed.'),
+  train: headTraining,
+};
+const labelNames = optional(
+  z.array(z.string().min(1)).min(2).nullable(),
+  null,
+  'Names of the classes in their order; data may have them or, where no name is a number, their numbers from 0. null: those of the training data, sorted.',
+);
+const labelSmoothing = optional(fraction, 0, 'Probability spread evenly over the classes.');
+
+const sequenceClassification = z.strictObject({
+  task: z.literal('sequence-classification').describe('A class, several or a number for a text or a pair of texts.'),
+  ...onEncoder,
+  distill,
+  data: recordsData(
+    z.strictObject({ text: fieldName, pair: fieldName.optional().describe('A second text.'), label: fieldName }),
+  ),
+  objective: z
+    .strictObject({
+      problem: optional(
+        z.enum(['single-label', 'multi-label', 'regression']),
+        'single-label',
+        'One class a text; any number of them (a list, or names between commas); or a number.',
+      ),
+      labels: labelNames,
+      labelSmoothing,
+    })
+    .prefault({})
+    .describe('Cross-entropy, of several labels for each of them; of a number the squared error.'),
+  evaluate: z
+    .strictObject({
+      metric: optional(
+        z.enum(['accuracy', 'f1', 'macro-f1', 'micro-f1', 'matthews', 'pearson', 'spearman']).nullable(),
+        null,
+        'The score; f1 is that of the last of two classes. null: accuracy, micro-f1 of several labels, pearson of numbers.',
+      ),
+    })
+    .prefault({})
+    .describe('What a validation does.'),
+});
+
+const partFiles = {
+  train: path('Training data. Names ending in .gz are unpacked.'),
+  validation: path('For the validation loss and score.'),
+  test: optional(path('').nullable(), null, 'For the score at the end; null: none.'),
+};
+
+const tokenClassification = z.strictObject({
+  task: z.literal('token-classification').describe('A tag for each word: names, parts of speech.'),
+  ...onEncoder,
+  distill,
+  data: z
+    .discriminatedUnion('format', [
+      z.strictObject({
+        format: z
+          .literal('conll')
+          .describe('A word a line, its columns between tabs or spaces, a blank line between sentences.'),
+        ...partFiles,
+        word: optional(count, 1, 'The column of the word, from 1.'),
+        tag: optional(count.nullable(), null, 'The column of its tag; null: the last.'),
+      }),
+      recordsData(
+        z.strictObject({ tokens: fieldName.describe('A list of words.'), tags: fieldName.describe('As many tags.') }),
+      ),
+    ])
+    .describe('Words and their tags.'),
+  objective: z
+    .strictObject({
+      labels: labelNames,
+      labelSmoothing,
+      pieces: optional(z.enum(['first', 'all']), 'first', 'Whether the first piece of a word learns its tag, or all.'),
+    })
+    .prefault({})
+    .describe('Cross-entropy.'),
+  evaluate: z
+    .strictObject({
+      metric: optional(
+        z.enum(['entity-f1', 'accuracy']),
+        'entity-f1',
+        'The score: F1 of whole entities as seqeval counts them, or the share of right tags.',
+      ),
+      scheme: optional(z.enum(['conll', 'iob2', 'iobes']), 'conll', 'Which tags make an entity.'),
+    })
+    .prefault({})
+    .describe('What a validation does.'),
+});
+
+const questionAnswering = z.strictObject({
+  task: z.literal('question-answering').describe('An answer is cut from a text, or there is none.'),
+  ...onEncoder,
+  data: z
+    .discriminatedUnion('format', [
+      z.strictObject({ format: z.literal('squad').describe('A JSON file in the format of SQuAD.'), ...partFiles }),
+      recordsData(
+        z.strictObject({
+          question: fieldName,
+          context: fieldName,
+          answers: fieldName.describe(
+            'A list of {text, answer_start}, or {text: [..], answer_start: [..]}; empty: none.',
+          ),
+        }),
+      ),
+    ])
+    .describe('Questions, texts, answers.'),
+  objective: z
+    .strictObject({
+      stride: optional(
+        z.int().min(0).nullable(),
+        null,
+        'Tokens that one piece of a long text has in common with the next; null: 128, or half of what fits.',
+      ),
+      labelSmoothing,
+    })
+    .prefault({})
+    .describe('Cross-entropy of start and end, each counting half.'),
+  evaluate: z
+    .strictObject({
+      metric: optional(z.enum(['f1', 'exact-match']), 'f1', 'The score, 0 to 100.'),
+      rules: optional(z.enum(['squad', 'cmrc']), 'squad', "SQuAD's, or those for Chinese of CMRC 2018."),
+      maxAnswerLength: optional(count, 30, 'Tokens of an answer at most.'),
+    })
+    .prefault({})
+    .describe('What a validation does.'),
+});
+
+const multipleChoice = z.strictObject({
+  task: z.literal('multiple-choice').describe('One of several texts goes with a text.'),
+  ...onEncoder,
+  data: recordsData(
+    z.strictObject({
+      text: fieldName,
+      choices: z.union([fieldName, z.array(fieldName).min(2)]).describe('A list in one field, or a field each.'),
+      label: fieldName.describe('The number of the right one, from 0.'),
+    }),
+  ),
+  objective: z.strictObject({ labelSmoothing }).prefault({}).describe('Cross-entropy.'),
+  evaluate: z
+    .strictObject({ metric: optional(z.literal('accuracy'), 'accuracy', 'The share of right choices.') })
+    .prefault({})
+    .describe('What a validation does.'),
+});
+
+const sentenceEmbedding = z.strictObject({
+  task: z.literal('sentence-embedding').describe('Texts that belong together get similar vectors.'),
+  ...onEncoder,
+  data: recordsData(
+    z.strictObject({
+      text: fieldName,
+      pair: fieldName.describe('The text that belongs to it, or is compared with it.'),
+      score: fieldName.optional().describe('How similar the two are, 0 to 1 or -1 to 1: for the cosine loss.'),
+    }),
+  ),
+  objective: z
+    .strictObject({
+      loss: optional(
+        z.enum(['contrastive', 'cosine']),
+        'contrastive',
+        'contrastive: each text finds its pair among those of its batch (cross-entropy of scaled cosines); cosine: squared error of the cosine.',
+      ),
+      scale: optional(positive, 20, 'What the cosines are multiplied by, 1 / temperature; of the contrastive loss.'),
+      pooling: optional(
+        z.enum(['mean', 'cls']).nullable(),
+        null,
+        'The mean of the token vectors or the first; null: what the pretrained model has, else mean.',
+      ),
+    })
+    .prefault({})
+    .describe('How vectors are made and compared.'),
+  evaluate: z
+    .strictObject({
+      metric: optional(
+        z.enum(['spearman', 'pearson', 'accuracy']).nullable(),
+        null,
+        'The score: correlation of cosines and scores, or how many texts find their pair among all. null: spearman where there are scores, else accuracy.',
+      ),
+    })
+    .prefault({})
+    .describe('What a validation does.'),
+});
 
 /** Only a model that exists has a tokenizer of its own. */
 const tokenizerOfModel = {
@@ -766,6 +981,16 @@ const schema = z.discriminatedUnion('task', [
     ),
   denoising.refine(tokenizerOfModel.check, tokenizerOfModel.params),
   instruction.refine(tokenizerOfModel.check, tokenizerOfModel.params),
+  sequenceClassification.refine(tokenizerOfModel.check, tokenizerOfModel.params),
+  tokenClassification.refine(tokenizerOfModel.check, tokenizerOfModel.params),
+  questionAnswering.refine(tokenizerOfModel.check, tokenizerOfModel.params),
+  multipleChoice.refine(tokenizerOfModel.check, tokenizerOfModel.params),
+  sentenceEmbedding
+    .refine(tokenizerOfModel.check, tokenizerOfModel.params)
+    .refine(({ objective, data }) => objective.loss !== 'cosine' || data.fields.score !== undefined, {
+      path: ['data', 'fields', 'score'],
+      error: 'a field, for the cosine loss',
+    }),
 ]);
 
 export const recipeSchema: z.ZodType<Recipe> = schema;

@@ -8,6 +8,13 @@ import { unreachable } from '../base/errors.ts';
 export type FlatCall =
   /** sum ← sum + part */
   | { readonly kernel: 'accumulate'; readonly sum: Float32Array; readonly part: Float32Array }
+  /** average ← average + (1 − decay) · (x − average) */
+  | {
+      readonly kernel: 'average';
+      readonly average: Float32Array;
+      readonly x: Float32Array;
+      readonly decay: number;
+    }
   | { readonly kernel: 'zero'; readonly x: Float32Array }
   /** Gives Σ x². */
   | { readonly kernel: 'sumOfSquares'; readonly x: Float32Array }
@@ -53,6 +60,8 @@ export function runFlat(call: FlatCall): number {
   switch (call.kernel) {
     case 'accumulate':
       return accumulate(call.sum, call.part);
+    case 'average':
+      return moveAverage(call.average, call.x, 1 - call.decay);
     case 'zero':
       call.x.fill(0);
       return 0;
@@ -69,6 +78,11 @@ export function runFlat(call: FlatCall): number {
 
 function accumulate(sum: Float32Array, part: Float32Array): number {
   for (let i = 0; i < sum.length; i++) sum[i] = sum[i]! + part[i]!;
+  return 0;
+}
+
+function moveAverage(average: Float32Array, x: Float32Array, share: number): number {
+  for (let i = 0; i < x.length; i++) average[i] = average[i]! + share * (x[i]! - average[i]!);
   return 0;
 }
 

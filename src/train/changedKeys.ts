@@ -10,7 +10,7 @@ const FREE = [
   /^(name|output)$/,
   /^data\.(train|validation|test|file)(\.|$)/,
   /^distill\.teacher$/,
-  /^train\.(steps|minutes|saveEvery|validateEvery|logEvery|keep|earlyStopping)(\.|$)/,
+  /^train\.(steps|epochs|minutes|saveEvery|validateEvery|logEvery|keep|earlyStopping|saveDtype)(\.|$)/,
 ];
 
 /** Free too, unless the score chooses the best snapshot: scores of two metrics cannot be compared. */

@@ -51,14 +51,18 @@ export interface ValidationLine {
   readonly validation: {
     /** Mean over the target tokens of the whole validation part, in nats, without label smoothing. */
     readonly loss: number;
-    /** exp(loss), of a loss of several terms that of the words' */
-    readonly perplexity: number;
+    /** exp(loss), of a loss of several terms that of the words'; of models that predict words */
+    readonly perplexity?: number;
+    /** The loss of who knows only how frequent each target is: the entropy of these frequencies; absent where targets are no words. */
+    readonly unigram?: number;
     /** Of a loss of several terms each. */
     readonly losses?: Readonly<Record<string, number>>;
     /** Share of right answers, of the terms over a few classes. */
     readonly accuracies?: Readonly<Record<string, number>>;
     readonly bleu?: number;
     readonly chrf?: number;
+    /** Of heads, by their metrics' names. */
+    readonly scores?: Readonly<Record<string, number>>;
     readonly signature?: string;
     /** Sentences that the score is over. */
     readonly sentences?: number;
@@ -75,7 +79,9 @@ export interface TestLine {
   readonly test: {
     readonly bleu?: number;
     readonly chrf?: number;
-    readonly signature: string;
+    /** Of heads, by their metrics' names. */
+    readonly scores?: Readonly<Record<string, number>>;
+    readonly signature?: string;
     readonly sentences: number;
   };
   readonly samples: readonly Sample[];

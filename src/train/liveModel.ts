@@ -8,6 +8,7 @@ import { fillMask } from '../pretrained/fillMask.ts';
 import type { LanguageModelRecipe, TranslationEvaluation } from '../recipe/recipe.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
+import type { Predictor } from './headTask.ts';
 import type { Answer } from './instructionTask.ts';
 import type { Continue } from './languageModelTask.ts';
 import type { Fill } from './maskedLanguageModelTask.ts';
@@ -138,5 +139,13 @@ export function fillerFor(
           .join(' | '),
       }));
     };
+  };
+}
+
+/** Runs an encoder with the weights in the arena as they are when it is called. */
+export function predictorFor(runtime: Runtime, arena: () => ParameterArena): Predictor {
+  return (model) => {
+    let session: EncoderSession | undefined;
+    return () => (session ??= new EncoderSession(runtime, model, arena().tensors));
   };
 }

@@ -206,16 +206,17 @@ export function traceHead(
   feed: typeof input = input,
 ): { readonly x: Sequences; readonly outputs: Readonly<Record<string, Value>> } {
   const [batch, length] = [symbol('B'), symbol('T')];
-  const choices = model.head.name === 'multiple-choice' ? symbol('C') : undefined;
+  const choices = model.head.isGrouped ? symbol('C') : undefined;
   const rows = choices === undefined ? batch : dimMul(batch, choices);
   const shape = choices === undefined ? [batch, length] : [batch, choices, length];
   const tokens = (name: string): Value => reshape(feed(name, 'int32', shape), [rows, length]);
+  const mask = padded ? tokens('attentionMask') : undefined;
   const x = model.encode(root, {
     ids: tokens('inputIds'),
-    ...(padded && { mask: tokens('attentionMask') }),
+    ...(mask && { mask }),
     ...(segments && model.segments > 0 && { segments: tokens('segments') }),
   });
-  const outputs = model.head.outputs(root, x, choices && [batch, choices]);
+  const outputs = model.head.outputs(root, x, choices && [batch, choices], mask);
   for (const [name, value] of Object.entries(outputs)) {
     if (!root.trace.names.has(root.at(name).path)) root.name(name, value);
   }

@@ -2,18 +2,23 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { QkvError } from '../base/errors.ts';
+import { absentParameters } from '../checkpoint/absentParameters.ts';
+import { loadStrictInto } from '../checkpoint/loadStrict.ts';
 import type { Storage } from '../checkpoint/storage.ts';
 import { columnOf } from '../data/columns.ts';
 import { readLines } from '../data/files.node.ts';
 import { readText, splitText } from '../data/lines.ts';
 import { readPairsTsv, readParallel, type TextPair } from '../data/pairs.ts';
+import { readConll } from '../data/readConll.ts';
 import { readRecords } from '../data/readRecords.node.ts';
+import { readSquad } from '../data/readSquad.ts';
 import type { DataRecord, FieldName } from '../data/records.ts';
 import type { Model } from '../models/model.ts';
 import type { ParameterArena } from '../nn/parameterArena.ts';
 import { fillArena, openParts } from '../pretrained/pretrained.ts';
 import type { TokenizerSource } from '../pretrained/tokenizerSource.ts';
 import { originOf, type RecordSource } from '../recipe/dataSource.ts';
+import type { HeadRecipe } from '../recipe/headRecipes.ts';
 import type {
   DenoisingRecipe,
   InstructionRecipe,
@@ -24,6 +29,7 @@ import type {
 } from '../recipe/recipe.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
 import { type Conversation, conversationOf } from './conversations.ts';
+import type { RecordParts } from './headTask.ts';
 import { withLayers } from './keptLayers.ts';
 import { maxLengthOf, type StartingPoint } from './recipeModel.ts';
 import { existingTokenizerFiles, trainRecipeTokenizer } from './recipeTokenizer.ts';
@@ -56,8 +62,23 @@ export async function* recipeRecords(
   });
 }
 
-async function all(pairs: AsyncIterable<TextPair>): Promise<TextPair[]> {
-  const list: TextPair[] = [];
+/** All records of a task with a head. */
+export async function readHeadRecords({ data }: HeadRecipe): Promise<RecordParts> {
+  const { train, validation, test } = data;
+  const parts = async <Source>(read: (source: Source) => Promise<DataRecord[]>): Promise<RecordParts> => ({
+    train: await read(train as Source),
+    validation: await read(validation as Source),
+    test: test === null ? [] : await read(test as Source),
+  });
+  if (data.format === 'conll') return parts((file: string) => all(readConll(readLines(file), data)));
+  if (data.format === 'squad') return parts(async (file: string) => readSquad(file, await readText(readLines(file))));
+  const fields = Object.values(data.fields as Record<string, FieldName | FieldName[] | undefined>);
+  const names = fields.flatMap((field) => field ?? []);
+  return parts((source: RecordSource) => all(recipeRecords(source, names)));
+}
+
+async function all<T>(pairs: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = [];
   for await (const pair of pairs) list.push(pair);
   return list;
 }
@@ -90,7 +111,14 @@ export async function readConversations({
 /** The model that a run begins from, with its tokenizer and its weights. */
 export interface Start extends StartingPoint {
   readonly tokenizer: TokenizerSource | undefined;
-  fill(model: Model, arena: ParameterArena): Promise<void>;
+  /**
+   * Reads the weights into the arena; gives a sentence about what stays as it is there and what is left unread, if anything.
+   * `hasNewHead`: the last layer may be absent or of another size, and is another's where the model had another head; a
+   * pooler may be absent.
+   *
+   * @throws QkvError `checkpoint` for all else that does not fit
+   */
+  fill(model: Model, arena: ParameterArena, hasNewHead: boolean): Promise<string | undefined>;
 }
 
 /** Opens the model folder, GGUF file or model of the hub that a recipe trains further, without reading its weights; `layers`: see `withLayers`. */
@@ -108,8 +136,31 @@ export async function openStart(
     generationConfig,
     stored: new Set(tensors.keys()),
     tokenizer,
-    fill: async (model, arena) => void (await fillArena(model, checkpoint, arena)),
+    fill: async (model, arena, hasNewHead) => {
+      if (!hasNewHead) return void (await fillArena(model, checkpoint, arena));
+      const hadIt = `${config['architectures']}` === `${model.config['architectures']}`;
+      const absent = absentParameters(model.keyMap, tensors, arena.placements);
+      const isNew = ({ path }: { readonly path: string }): boolean =>
+        path.startsWith('classifier.') ? absent.has(path) || !hadIt : path.startsWith('pooler.') && absent.has(path);
+      const stored = arena.placements.filter((one) => !isNew(one));
+      const targetOf = (path: string): Float32Array => arena.tensors[path]!.data as Float32Array;
+      const ignored = await loadStrictInto(model.keyMap, tensors, stored, targetOf);
+      return fillNotice(location, arena.placements.filter(isNew), ignored);
+    },
   };
+}
+
+function fillNotice(
+  location: string,
+  fresh: readonly { readonly path: string }[],
+  ignored: readonly { readonly key: string }[],
+): string | undefined {
+  if (fresh.length === 0 && ignored.length === 0) return undefined;
+  const parts = [
+    fresh.length > 0 ? `does not have ${fresh.map(({ path }) => path).join(', ')}, which start from the seed` : [],
+    ignored.length > 0 ? `${ignored.map(({ key }) => key).join(', ')} of it are not used` : [],
+  ];
+  return `${location} ${parts.flat().join('; ')}`;
 }
 
 /** The recipe's tokenizer: trained from `texts`, or the one that it names, with the tokenizer_config.json beside it. */

@@ -43,17 +43,17 @@ function specialTokens(recipe: Recipe, tokenizer: TrainedTokenizerRecipe): Speci
     const ends = tokenizer.kind === 'byte-bpe' || recipe.train.packing !== 'random-blocks';
     return { ...(ends && { eos: GPT2_END }), ...unk };
   }
-  if (recipe.task === 'masked-language-model') {
-    // RoBERTa's tokens in fairseq's order, whose padding has the id 1; else BERT's
-    if (recipe.model.family === 'roberta') return { bos: '<s>', pad: '<pad>', eos: '</s>', ...unk, mask: '<mask>' };
-    return { pad: '[PAD]', ...(hasUnknown && { unk: '[UNK]' }), cls: '[CLS]', sep: '[SEP]', mask: '[MASK]' };
-  }
   if (recipe.task === 'instruction') return { pad: '<pad>', eos: GPT2_END, ...unk };
   if (recipe.task === 'denoising') {
     if (recipe.objective.kind === 'denoising') {
       return { bos: '<s>', pad: '<pad>', eos: '</s>', ...unk, mask: '<mask>' }; // BART's order
     }
     return { pad: '<pad>', eos: '</s>', ...unk }; // T5's
+  }
+  if (recipe.task !== 'translation') {
+    // RoBERTa's tokens in fairseq's order, whose padding has the id 1; else BERT's
+    if (recipe.model.family === 'roberta') return { bos: '<s>', pad: '<pad>', eos: '</s>', ...unk, mask: '<mask>' };
+    return { pad: '[PAD]', ...(hasUnknown && { unk: '[UNK]' }), cls: '[CLS]', sep: '[SEP]', mask: '[MASK]' };
   }
   // Marian's vocabularies have </s> as 0 and <unk> as 1
   if (recipe.model.family === 'marian') return { eos: '</s>', ...unk, pad: '<pad>' };

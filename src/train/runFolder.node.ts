@@ -1,10 +1,11 @@
 import { existsSync, renameSync } from 'node:fs';
 import { appendFile, mkdir, open, readdir, readFile, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { QkvError } from '../base/errors.ts';
+import { readJson } from '../checkpoint/checkpoint.ts';
 import { loadStrictInto } from '../checkpoint/loadStrict.ts';
-import { type OutgoingTensor, openSafetensors } from '../checkpoint/safetensors.ts';
+import { type OutgoingTensor, openSafetensors, safetensorsChunks } from '../checkpoint/safetensors.ts';
 import {
   type DamagedSnapshot,
   latestSnapshot,
@@ -14,7 +15,7 @@ import {
   verifySnapshot,
 } from '../checkpoint/snapshot.node.ts';
 import { nodeStorage, removeLeftovers, replaceFolder } from '../checkpoint/storage.node.ts';
-import type { Storage } from '../checkpoint/storage.ts';
+import type { Chunks, Storage } from '../checkpoint/storage.ts';
 import { toCheckpoint } from '../checkpoint/toCheckpoint.ts';
 import { decodeUtf8, encodeUtf8 } from '../checkpoint/utf8.ts';
 import type { Model } from '../models/model.ts';
@@ -27,6 +28,8 @@ import {
   loadAdapter,
   openAdapter,
 } from '../pretrained/adapterFolder.ts';
+import { refuseOverflow } from '../pretrained/float16Range.ts';
+import { storedTypes } from '../pretrained/pretrained.ts';
 import { formatRecipe } from '../recipe/formatRecipe.ts';
 import { parseRecipe } from '../recipe/parseRecipe.ts';
 import type { Recipe } from '../recipe/recipe.ts';
@@ -34,6 +37,7 @@ import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
 import { refuseChanges } from './changedKeys.ts';
 import type { MetricsLine } from './events.ts';
 import { parseRunState, type RunState } from './runState.ts';
+import type { TrainingTask } from './task.ts';
 import type { SnapshotContents } from './trainer.ts';
 
 const RECIPE = 'recipe.yaml';
@@ -207,16 +211,43 @@ export class RunFolder implements AsyncDisposable {
     return problems.length === 0 ? storage : undefined;
   }
 
-  /** Writes `model/` from a snapshot and gives its path. */
-  async publish(snapshot: Storage): Promise<string> {
+  /** Writes `model/` from a snapshot, and further files by their paths in it; gives its path. */
+  async publish(snapshot: Storage, files: TrainingTask['modelFiles'] = {}): Promise<string> {
     const path = join(this.path, 'model');
     await replaceFolder(path, async (storage) => {
       const names = await snapshot.list();
       for (const name of MODEL_FILES.filter((file) => names.includes(file))) {
-        await storage.writeAtomic(name, chunksOf(snapshot, name));
+        await storage.writeAtomic(name, await this.#published(snapshot, name));
+      }
+      for (const [file, text] of Object.entries(files)) {
+        await nodeStorage(join(storage.location, dirname(file))).writeAtomic(basename(file), [encodeUtf8(text)]);
       }
     });
     return path;
+  }
+
+  /** A file of a snapshot as the model folder has it. */
+  async #published(snapshot: Storage, name: string): Promise<Chunks> {
+    const { saveDtype } = this.#recipe.train;
+    if (saveDtype === 'float32') return chunksOf(snapshot, name);
+    if (name === 'config.json') {
+      const { dtype: _, ...config } = await readJson(snapshot, name);
+      return [json({ ...config, torch_dtype: saveDtype })];
+    }
+    if (name !== WEIGHTS && name !== adapterWeightsFile) return chunksOf(snapshot, name);
+    const { tensors } = await openSafetensors(snapshot, name);
+    return safetensorsChunks(
+      [...tensors.values()].map((tensor) => ({
+        name: tensor.name,
+        shape: tensor.shape,
+        dtype: storedTypes[saveDtype],
+        data: async () => {
+          const values = await tensor.read('float32');
+          if (saveDtype === 'float16') refuseOverflow(tensor.name, values);
+          return values;
+        },
+      })),
+    );
   }
 
   /** Leaves nothing of a run that could not begin, so that the next try finds the folder as this one did. */

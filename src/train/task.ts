@@ -19,9 +19,11 @@ export interface Micro {
 
 /** A score and translations, or a text: what a validation shows besides the loss. */
 export interface Examination {
-  /** `bleu` or `chrf`, 0 to 100; absent for a language model. */
+  /** The one that the recipe names: `bleu` or `chrf`, 0 to 100, of heads as their metrics have it; absent for a language model. */
   readonly score?: number;
   readonly scoreName?: string;
+  /** Of heads all of them, by name. */
+  readonly scores?: Readonly<Record<string, number>>;
   readonly signature?: string;
   readonly sentences?: number;
   readonly samples: readonly Sample[];
@@ -60,6 +62,14 @@ export interface TrainingTask {
   readonly hasTest: boolean;
   /** Whom the model learns from: weights that stay as they are, by their names in the graph, and a hash of them. */
   readonly teacher?: { readonly parameters: Tensors; readonly fingerprint: string };
+  /** Batches of an epoch, of tasks whose recipes may count in epochs. */
+  readonly batchesPerEpoch?: number;
+  /** Whether parameters that the model which is trained further lacks start from the seed: those of the task's head. */
+  readonly hasNewHead?: boolean;
+  /** Whether the loss compares the rows of a batch with each other, so that none may be cut. */
+  readonly isWhole?: boolean;
+  /** Further files of the published model's folder, by their paths in it. */
+  readonly modelFiles?: Readonly<Record<string, string>>;
 }
 
 /** An `AbortSignal` is one. */

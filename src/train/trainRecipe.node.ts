@@ -2,17 +2,27 @@ import { join } from 'node:path';
 import { nodeStorage } from '../checkpoint/storage.node.ts';
 import { locateModel } from '../pretrained/openModel.node.ts';
 import { loadPretrained } from '../pretrained/pretrained.ts';
+import { sentenceEncoderAt } from '../pretrained/sentenceEncoder.node.ts';
 import type { DistillRecipe } from '../recipe/distillSchema.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
 import { denoisingTask } from './denoisingTask.ts';
 import type { TrainingEvent } from './events.ts';
+import { headTask, isHeadRecipe, trainingTexts } from './headTasks.ts';
 import { instructionTask } from './instructionTask.ts';
 import { languageModelTask } from './languageModelTask.ts';
-import { answererFor, fillerFor, samplerFor, translatorFor } from './liveModel.ts';
+import { answererFor, fillerFor, predictorFor, samplerFor, translatorFor } from './liveModel.ts';
 import { maskedLanguageModelTask } from './maskedLanguageModelTask.ts';
-import { makeTokenizer, openStart, readConversations, readPairs, readTexts, type Start } from './recipeData.node.ts';
+import {
+  makeTokenizer,
+  openStart,
+  readConversations,
+  readHeadRecords,
+  readPairs,
+  readTexts,
+  type Start,
+} from './recipeData.node.ts';
 import { RunFolder, type SavedRun } from './runFolder.node.ts';
 import type { Examination, StopSignal, TrainingTask } from './task.ts';
 import { withTeacher } from './teacher.ts';
@@ -72,14 +82,16 @@ export async function trainRecipe(
       onEvent,
       stop,
     });
-    if (!saved || task.model.lora) await from?.fill(task.model, trainer.arena);
+    const isFilled = saved !== undefined && task.model.lora === undefined;
+    const filled = isFilled ? undefined : await from?.fill(task.model, trainer.arena, task.hasNewHead === true);
+    if (filled !== undefined && !saved) notice(filled);
   } catch (error) {
     if (!resume) await folder.abandon();
     throw error;
   }
   if (saved) {
     await folder.loadWeights(saved.snapshot.storage, task.model, trainer.arena);
-    await folder.loadMoments(saved.snapshot.storage, trainer.arena, trainer.trainStep.moments);
+    await folder.loadMoments(saved.snapshot.storage, trainer.arena, trainer.arrays);
     trainer.resume(saved.state, saved.snapshot.name, saved.recipe.train.minutes !== recipe.train.minutes);
   }
   onEvent({
@@ -102,8 +114,8 @@ export async function trainRecipe(
     notice(`the best snapshot, ${chosen}, is damaged; the model is that of the last one, ${snapshot}`);
     published = nodeStorage(join(folder.path, snapshot));
   }
-  const modelFolder = await folder.publish(published);
-  await folder.loadWeights(published, task.model, trainer.arena);
+  const modelFolder = await folder.publish(published, task.modelFiles);
+  await folder.loadWeights(nodeStorage(modelFolder), task.model, trainer.arena);
   return { ...run, modelFolder, test: await trainer.test() };
 }
 
@@ -143,6 +155,16 @@ async function makeTask(
     const texts = () => parts.train.flatMap(({ messages }) => messages.map(({ content }) => content));
     files ??= await makeTokenizer(recipe, texts, start);
     return instructionTask(recipe, parts, files, start, answererFor(runtime, arena, recipe.evaluate.maxLength));
+  }
+  if (isHeadRecipe(recipe)) {
+    const records = await readHeadRecords(recipe);
+    files ??= await makeTokenizer(recipe, () => trainingTexts(recipe, records), start);
+    const { model } = recipe;
+    const vectors = recipe.task === 'sentence-embedding' && model.family === 'pretrained';
+    const sentenceEncoder = vectors
+      ? await sentenceEncoderAt((await locateModel(model.from)).storage.location)
+      : undefined;
+    return headTask(recipe, records, files, start && { ...start, sentenceEncoder }, predictorFor(runtime, arena));
   }
   const parts = await readTexts(recipe);
   if (recipe.task === 'masked-language-model') {

@@ -16,10 +16,16 @@ export interface TrainStepOptions {
   readonly optimizer: OptimizerConfig;
   /** Largest global norm of the gradient; null: no clipping. */
   readonly clipNorm: number | null;
+  /** Factors of the learning rate by the paths of parameters; 1 where there are none. */
+  readonly rates?: ReadonlyMap<string, number>;
+  /** Share of the moving average of the weights that each step keeps; null: no average. */
+  readonly averageDecay?: number | null;
   /** Sizes of a batch to compile for; without them one program serves all sizes. `B` is the whole batch, over all lanes. */
   readonly bindings?: Bindings;
   /** Inputs of the loss that are the same in every step. */
   readonly constants?: Tensors;
+  /** Whether the loss compares the rows of a part with each other: it is computed as a whole, on one lane. */
+  readonly isWhole?: boolean;
 }
 
 export interface StepInputs {
@@ -53,6 +59,8 @@ export class TrainStep {
   readonly arena: ParameterArena;
   /** Name to array, laid out as the arena: what a snapshot must keep besides the parameters. */
   readonly moments: Readonly<Record<string, Float32Array<SharedArrayBuffer>>>;
+  /** The moving average of the trained weights, laid out as the arena; it begins with those of the first step. */
+  readonly average: Float32Array<SharedArrayBuffer> | undefined;
   /** Optimizer steps done. */
   step = 0;
 
@@ -75,7 +83,8 @@ export class TrainStep {
     this.#cut = cut;
     this.#gradients = Array.from({ length: cut.lanes }, () => arena.trainedArray());
     this.moments = Object.fromEntries(momentsOf(options.optimizer).map((name) => [name, arena.trainedArray()]));
-    this.#shares = sharesOf(arena, runtime.lanes);
+    this.average = options.averageDecay == null ? undefined : arena.trainedArray();
+    this.#shares = sharesOf(arena, runtime.lanes, options.rates ?? new Map());
   }
 
   static async create(
@@ -84,7 +93,8 @@ export class TrainStep {
     arena: ParameterArena,
     options: TrainStepOptions,
   ): Promise<TrainStep> {
-    const cut = cutFor(runtime.lanes, options.bindings ?? {});
+    const { bindings = {}, isWhole = false } = options;
+    const cut = isWhole ? { lanes: 1, sizes: bindings, pieces: 1 } : cutFor(runtime.lanes, bindings);
     const step = new TrainStep(runtime, arena, loss, options, cut);
     // what the first step will need, so that an error in the graph shows here
     await step.#program((cut.pieces ?? cut.lanes) > cut.lanes ? 'add' : 'write');
@@ -129,7 +139,7 @@ export class TrainStep {
       ...this.arena.tensors,
       ...this.#options.constants,
       ...(mode === 'add' && prefixed('before', views)),
-      lossScale: scalar(1 / inputs.targetTokens),
+      lossScale: scalar(inputs.targetTokens === 0 ? 0 : 1 / inputs.targetTokens),
       ...scalars(inputs.scales),
     };
     if (mode === 'add') await this.#runtime.runFlat([{ kernel: 'zero', x: gradient }], lane);
@@ -174,16 +184,34 @@ export class TrainStep {
   }
 
   async #update(learningRate: number, gradientNorm: number): Promise<void> {
-    const { optimizer, clipNorm } = this.#options;
+    const { optimizer, clipNorm, averageDecay } = this.#options;
+    const decay = this.step === 0 ? 0 : averageDecay!;
     // as torch.nn.utils.clip_grad_norm_
     const gradientScale = clipNorm === null ? 1 : Math.min(1, clipNorm / (gradientNorm + 1e-6));
     const whole = { parameter: this.arena.data, gradient: this.gradient, ...this.moments };
     await this.#onShares((range) => {
       const arrays = Object.fromEntries(Object.entries(whole).map(([name, data]) => [name, within(data, range)]));
+      const rate = learningRate * range.rate;
+      const update = { arrays, gradientScale, learningRate: rate, decays: range.decays, step: this.step + 1 };
       return [
-        updateCall(optimizer, { arrays, gradientScale, learningRate, decays: range.decays, step: this.step + 1 }),
+        updateCall(optimizer, update),
+        ...(this.average
+          ? [{ kernel: 'average' as const, average: within(this.average, range), x: arrays['parameter']!, decay }]
+          : []),
       ];
     });
+  }
+
+  /** Puts the average in the place of the weights, and the weights in that of the average; the second time as before. */
+  exchangeAverage(): void {
+    const { average } = this;
+    if (!average) return;
+    const { data } = this.arena;
+    for (let i = 0; i < average.length; i++) {
+      const weight = data[i]!;
+      data[i] = average[i]!;
+      average[i] = weight;
+    }
   }
 
   /** Runs work on every range, each lane on its own share; gives all numbers, in order. */
@@ -242,21 +270,30 @@ interface Range {
   readonly start: number;
   readonly end: number;
   readonly decays: boolean;
+  /** Factor of the learning rate. */
+  readonly rate: number;
 }
 
-function within(data: Float32Array, { start, end }: Range): Float32Array {
+function within(data: Float32Array, { start, end }: Pick<Range, 'start' | 'end'>): Float32Array {
   return data.subarray(start, end);
 }
 
-/** The trained part of the arena in as many equal shares as there are lanes, cut where decay ends. */
-function sharesOf({ decayLength, trainedLength }: ParameterArena, lanes: number): Range[][] {
+/** The trained part of the arena in as many equal shares as there are lanes, cut where decay ends and where rates change. */
+function sharesOf(arena: ParameterArena, lanes: number, rates: ReadonlyMap<string, number>): Range[][] {
+  const { decayLength, trainedLength, trained } = arena;
+  const ranges: Range[] = [];
+  for (const [i, { path, offset }] of trained.entries()) {
+    const range = { decays: offset < decayLength, rate: rates.get(path) ?? 1 };
+    const end = trained[i + 1]?.offset ?? trainedLength;
+    const last = ranges.at(-1);
+    if (last?.decays === range.decays && last.rate === range.rate) ranges[ranges.length - 1] = { ...last, end };
+    else ranges.push({ ...range, start: offset, end });
+  }
   return Array.from({ length: lanes }, (_, lane) => {
     const [from, to] = [lane, lane + 1].map((i) => Math.round((trainedLength * i) / lanes)) as [number, number];
-    const ranges = [
-      { start: from, end: Math.min(to, decayLength), decays: true },
-      { start: Math.max(from, decayLength), end: to, decays: false },
-    ];
-    return ranges.filter(({ start, end }) => start < end);
+    return ranges
+      .map((range) => ({ ...range, start: Math.max(from, range.start), end: Math.min(to, range.end) }))
+      .filter(({ start, end }) => start < end);
   });
 }
 

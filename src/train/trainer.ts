@@ -1,10 +1,12 @@
 import { QkvError } from '../base/errors.ts';
 import { deriveSeed } from '../base/random.ts';
 import type { BatchPosition } from '../data/bucketBatches.ts';
+import type { Model } from '../models/model.ts';
 import { ParameterArena } from '../nn/parameterArena.ts';
 import type { OptimizerRecipe, Recipe } from '../recipe/recipe.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { MetricsLine, TrainingEvent, ValidationLine } from './events.ts';
+import { layerRates } from './layerRates.ts';
 import { lossScales, traceLoss } from './objectives.ts';
 import type { OptimizerConfig } from './optimizer.ts';
 import { planSteps, revisionsDue } from './plan.ts';
@@ -20,6 +22,7 @@ export interface SnapshotContents {
   readonly recipe: Recipe;
   readonly task: TrainingTask;
   readonly arena: ParameterArena;
+  /** `Trainer.arrays` */
   readonly moments: TrainStep['moments'];
 }
 
@@ -92,7 +95,7 @@ export class Trainer {
     this.#host = host;
     this.#state = newRunState({
       seed: recipe.seed,
-      plannedSteps: recipe.train.steps,
+      plannedSteps: stepsOf(recipe, task),
       fingerprint: task.fingerprint,
       teacher: task.teacher?.fingerprint ?? null,
       lanes,
@@ -103,19 +106,22 @@ export class Trainer {
     const arena = new ParameterArena(task.declarations);
     arena.initialise(recipe.seed);
     const { graph } = traceLoss(task.model, { ...task.loss, training: true });
-    const { optimizer, clipNorm } = recipe.train;
+    const { optimizer, clipNorm, layerDecay, ema } = recipe.train;
     const trainStep = await TrainStep.create(runtime, graph, arena, {
       optimizer: optimizerConfig(optimizer),
       clipNorm,
+      rates: layerRates(task.declarations, layerDecay),
+      averageDecay: ema?.decay ?? null,
       ...(task.bindings && { bindings: task.bindings }),
       ...(task.teacher && { constants: task.teacher.parameters }),
+      ...(task.isWhole && { isWhole: true }),
     });
     const validationLoss = await ValidationLoss.create(runtime, arena, task);
     return new Trainer({ arena, trainStep, validationLoss }, recipe, task, host, runtime.lanes);
   }
 
   /**
-   * Goes on from a snapshot, whose weights and moments have been put into `arena` and `trainStep.moments`. `isNewLimit`:
+   * Goes on from a snapshot, whose weights and moments have been put into `arena` and `arrays`. `isNewLimit`:
    * `train.minutes` is another than that of the snapshot.
    */
   resume(state: RunState, snapshot: string, isNewLimit: boolean): void {
@@ -140,7 +146,8 @@ export class Trainer {
       const text = `the run began on ${state.lanes} lanes and goes on with ${lanes}: it is not bit for bit the same`;
       this.#host.onEvent({ kind: 'notice', text });
     }
-    const { steps, minutes } = this.#recipe.train;
+    const { minutes } = this.#recipe.train;
+    const steps = stepsOf(this.#recipe, this.#task);
     const best = state.best && { ...state.best, snapshot: state.best.snapshot ?? snapshot };
     this.#state = { ...state, best, lanes, plannedSteps: steps };
     if (minutes !== null && !isNewLimit) {
@@ -154,6 +161,24 @@ export class Trainer {
     this.#secondsBefore = state.seconds;
     this.#saved = { name: snapshot, step: state.step };
     this.trainStep.step = state.step;
+    if (state.step > 0) this.trainStep.exchangeAverage();
+  }
+
+  /** What a snapshot keeps besides the weights of its model: moments, and the weights as trained where the model is their average. */
+  get arrays(): SnapshotContents['moments'] {
+    const { moments, average } = this.trainStep;
+    return average ? { ...moments, weights: average } : moments;
+  }
+
+  /** With the average in the place of the weights, where there is one. */
+  async #averaged<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#state.step === 0) return work();
+    this.trainStep.exchangeAverage();
+    try {
+      return await work();
+    } finally {
+      this.trainStep.exchangeAverage();
+    }
   }
 
   get state(): RunState {
@@ -185,8 +210,8 @@ export class Trainer {
 
   #endReason(): EndReason | undefined {
     const { step, plannedSteps, stale } = this.#state;
-    const { minutes, earlyStopping, steps } = this.#recipe.train;
-    if (step >= steps) return 'steps';
+    const { minutes, earlyStopping } = this.#recipe.train;
+    if (step >= stepsOf(this.#recipe, this.#task)) return 'steps';
     if (this.#host.stop.aborted) return 'interrupted';
     if (earlyStopping !== null && stale >= earlyStopping.patience) return 'early-stopping';
     if (minutes !== null && (step >= plannedSteps || this.#seconds() >= 60 * minutes)) return 'minutes';
@@ -263,8 +288,9 @@ export class Trainer {
   }
 
   #revisePlan(): boolean {
-    const { minutes, steps } = this.#recipe.train;
+    const { minutes } = this.#recipe.train;
     if (minutes === null) return false;
+    const steps = stepsOf(this.#recipe, this.#task);
     const limit = 60 * minutes;
     const revisions = revisionsDue(this.#seconds(), limit);
     if (revisions <= this.#state.revisions) return false;
@@ -277,14 +303,16 @@ export class Trainer {
   /** Whether it is the best so far; false when it was broken off. */
   async #validate(): Promise<boolean> {
     const { stop } = this.#host;
-    const measured = await this.#validationLoss.measure(stop);
-    const shown = measured === undefined ? undefined : await this.#examine('validation');
+    const { measured, shown } = await this.#averaged(async () => {
+      const measured = await this.#validationLoss.measure(stop);
+      return { measured, shown: measured && (await this.#examine('validation')) };
+    });
     if (measured === undefined || shown === 'stopped') return false;
-    const { loss, terms, accuracies } = measured;
+    const { loss, terms, accuracies, unigram } = measured;
     if (!Number.isFinite(loss)) throw this.#diverged(`a validation loss of ${loss}`, this.#state.step);
-    const isScored = this.#recipe.task === 'translation' && this.#recipe.train.best === 'score';
+    const isScored = 'best' in this.#recipe.train && this.#recipe.train.best === 'score';
     if (isScored && shown?.score === undefined) {
-      throw new QkvError('recipe', { where: 'train.best', got: 'score', expected: 'loss: nothing translates here' });
+      throw new QkvError('recipe', { where: 'train.best', got: 'score', expected: 'loss: nothing is scored here' });
     }
     const value = isScored ? shown!.score! : loss;
     const { best, step, stale } = this.#state;
@@ -299,7 +327,8 @@ export class Trainer {
       step,
       validation: {
         loss,
-        perplexity: Math.exp(terms['lossScale'] ?? loss),
+        ...(predictsWords(this.#task.model) && { perplexity: Math.exp(terms['lossScale'] ?? loss) }),
+        ...(unigram !== undefined && { unigram }),
         ...named('losses', terms),
         ...named('accuracies', accuracies),
         ...(shown && scoreFields(shown)),
@@ -326,7 +355,7 @@ export class Trainer {
     if (shown === undefined || shown === 'stopped') return undefined;
     const line = {
       step: this.#state.step,
-      test: { ...scoreFields(shown), signature: shown.signature!, sentences: shown.sentences! },
+      test: { ...scoreFields(shown), sentences: shown.sentences! },
       samples: shown.samples,
     };
     await this.#host.record(line);
@@ -338,13 +367,8 @@ export class Trainer {
     const { step } = this.#state;
     this.#refuseBadValues();
     this.#state = { ...this.#state, seconds: this.#seconds() };
-    const name = await this.#host.save({
-      state: this.#state,
-      recipe: this.#recipe,
-      task: this.#task,
-      arena: this.arena,
-      moments: this.trainStep.moments,
-    });
+    const contents = { state: this.#state, recipe: this.#recipe, task: this.#task, arena: this.arena };
+    const name = await this.#averaged(() => this.#host.save({ ...contents, moments: this.arrays }));
     this.#saved = { name, step };
     const { best } = this.#state;
     if (best?.step === step && best.snapshot === null) {
@@ -355,7 +379,7 @@ export class Trainer {
 
   /** The loss of a step is that of the weights before it: an update that spoilt them shows only here. */
   #refuseBadValues(): void {
-    for (const [name, values] of [['weights', this.arena.data] as const, ...Object.entries(this.trainStep.moments)]) {
+    for (const [name, values] of [['weights', this.arena.data] as const, ...Object.entries(this.arrays)]) {
       let sum = 0; // 0 · x is NaN for NaN and for the infinities
       for (let i = 0; i < values.length; i++) sum += 0 * values[i]!;
       if (sum !== 0) throw this.#diverged(`NaN or infinite values in ${name}`, this.#state.step);
@@ -417,11 +441,27 @@ function named<Field extends 'losses' | 'accuracies'>(
 function scoreFields({
   score,
   scoreName,
+  scores,
   signature,
   sentences,
 }: Examination): Omit<ValidationLine['validation'], 'loss' | 'perplexity'> {
   if (score === undefined) return {};
-  return { [scoreName!]: score, signature: signature!, sentences: sentences! };
+  return {
+    ...(scores ? { scores } : { [scoreName!]: score }),
+    ...(signature !== undefined && { signature }),
+    sentences: sentences!,
+  };
+}
+
+function predictsWords(model: Model): boolean {
+  return model.kind !== 'encoder' || model.head.name === 'masked-lm' || model.head.name === 'pretraining';
+}
+
+/** Steps of the whole run: `train.steps`, or those of `train.epochs`. */
+function stepsOf({ train }: Recipe, { batchesPerEpoch }: TrainingTask): number {
+  if (train.steps !== null) return train.steps;
+  const epochs = 'epochs' in train ? train.epochs! : 1;
+  return Math.max(1, Math.ceil((epochs * batchesPerEpoch!) / train.accumulate));
 }
 
 function optimizerConfig(optimizer: OptimizerRecipe): OptimizerConfig {

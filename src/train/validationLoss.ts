@@ -1,4 +1,6 @@
 import { scalar } from '../base/tensor.ts';
+import { IGNORED_LABEL } from '../data/bucketBatches.ts';
+import type { Model } from '../models/model.ts';
 import type { ParameterArena } from '../nn/parameterArena.ts';
 import type { Program, Runtime, Tensors } from '../runtime/runtime.ts';
 import { type TracedLoss, targetsOf, traceLoss } from './objectives.ts';
@@ -37,18 +39,24 @@ export class ValidationLoss {
     const batches = this.#task.validation()[Symbol.iterator]();
     const sums: Record<string, number>[] = [];
     const targets: Record<string, number> = {};
+    const words = new Map<number, number>();
     const work = async (lane: number): Promise<void> => {
       for (let next = batches.next(); !next.done && !stop.aborted; next = batches.next()) {
         const index = sums.push({}) - 1;
         const { model, loss } = this.#task;
         const { inputs } = next.value;
+        for (const label of isWords(model) ? inputs['labels']!.data : []) {
+          if (label !== IGNORED_LABEL) words.set(Number(label), (words.get(Number(label)) ?? 0) + 1);
+        }
         const counts = targetsOf(model, inputs, loss.distillation);
         for (const [scale, count] of Object.entries(counts)) targets[scale] = (targets[scale] ?? 0) + count;
         sums[index] = await this.#sums(inputs, Object.keys(counts), lane);
       }
     };
     await Promise.all(Array.from({ length: this.#runtime.lanes }, (_, lane) => work(lane)));
-    return stop.aborted ? undefined : resultOf(sums, targets, this.#weights);
+    if (stop.aborted) return undefined;
+    const result = resultOf(sums, targets, this.#weights);
+    return { ...result, ...(words.size > 0 && { unigram: entropy([...words.values()]) }) };
   }
 
   async #sums(inputs: Tensors, scales: readonly string[], lane: number): Promise<Record<string, number>> {
@@ -67,6 +75,19 @@ export interface ValidationResult {
   readonly terms: Readonly<Record<string, number>>;
   /** Of the terms over classes the share that is right, by the name of its scale. */
   readonly accuracies: Readonly<Record<string, number>>;
+  /** Of predicted words: the entropy of their frequencies, the loss of who knows no more than these. */
+  readonly unigram?: number;
+}
+
+/** Whether the labels of a model are tokens. */
+function isWords(model: Model): boolean {
+  return model.kind !== 'encoder' || ['masked-lm', 'pretraining'].includes(model.head.name);
+}
+
+/** −Σ p log p of counts, in nats. */
+function entropy(counts: readonly number[]): number {
+  const total = counts.reduce((a, b) => a + b, 0);
+  return counts.reduce((sum, count) => sum - (count / total) * Math.log(count / total), 0);
 }
 
 function resultOf(
@@ -76,7 +97,7 @@ function resultOf(
 ): ValidationResult {
   const scales = Object.keys(targets);
   const meanOf = (name: string, scale: string): number =>
-    sums.reduce((total, sum) => total + (sum[name] ?? 0), 0) / targets[scale]!;
+    sums.reduce((total, sum) => total + (sum[name] ?? 0), 0) / Math.max(1, targets[scale]!);
   const means = (kind: 'loss' | 'hits'): Record<string, number> =>
     Object.fromEntries(
       scales

@@ -52,7 +52,7 @@ describe('qkv', () => {
     [['translate', 'x', '--beam'], 'argument missing'],
     [['translate', 'x', '--beam', '2.5'], '"2.5"'],
     [['translate', 'x', '--top-p', '1.5'], '"1.5"'],
-    [['eval', 'x', '--metric', 'bleu'], "required option '--data <file>' not specified"],
+    [['eval', 'x', '--metric', 'bleu'], "required option '--data <files>' not specified"],
     [['doctor', 'now'], 'too many arguments'],
   ])('%s is a usage error', async (args, got) => {
     const finished = await qkv(args);

@@ -155,11 +155,20 @@ describe('answers to what is asked', () => {
       'model.maxLength=64',
     );
     const samples: { output: string; reference?: string }[] = [];
+    let unigram: number | undefined;
     await trainRecipe(runtime, recipe, {
       onEvent: (event) => {
-        if (event.kind === 'validation') samples.push(...event.samples);
+        if (event.kind !== 'validation') return;
+        samples.push(...event.samples);
+        unigram = event.validation.unigram;
       },
     });
     expect(samples.slice(-2).map(({ output }) => output)).toEqual(['It is 1.', 'It is 3.']);
+    const targets = sums.flatMap(({ answer }) => [...answer, end]);
+    const entropy = targets.reduce(
+      (sum, one) => sum - Math.log(targets.filter((x) => x === one).length / targets.length),
+      0,
+    );
+    expect(unigram).toBeCloseTo(entropy / targets.length, 6);
   });
 });

@@ -2,16 +2,19 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { int32, scalar } from '../../src/base/tensor.ts';
 import { openSafetensors } from '../../src/checkpoint/safetensors.ts';
 import { nodeStorage } from '../../src/checkpoint/storage.node.ts';
+import { consecutiveBlocks } from '../../src/data/blockBatches.ts';
 import { readLines } from '../../src/data/files.node.ts';
 import { readText, splitText } from '../../src/data/lines.ts';
+import { evaluateModel } from '../../src/evaluate/evaluateModel.ts';
 import { openModel } from '../../src/pretrained/openModel.node.ts';
 import type { Recipe } from '../../src/recipe/recipe.ts';
 import { createNodeRuntime } from '../../src/runtime/node/node.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
 import type { TrainingEvent } from '../../src/train/events.ts';
-import { textLoss } from '../../src/train/measureLoss.ts';
+import { traceLoss } from '../../src/train/objectives.ts';
 import { trainRecipe } from '../../src/train/trainRecipe.node.ts';
 import { TinyRecipe } from './tinyRecipe.ts';
 
@@ -62,6 +65,23 @@ async function weightsOf(folder: string): Promise<Record<string, Float32Array>> 
   return Object.fromEntries(Object.entries(arena.tensors).map(([path, { data }]) => [path, data as Float32Array]));
 }
 
+/** Of the validation part in blocks, by a model that is opened anew. */
+async function validationLossOf(folder: string): Promise<number> {
+  const { model, arena, tokenizer } = await openModel(folder);
+  const text = splitText(await readText(readLines(join(tiny.folder, 'text.txt'))), 0.2).validation;
+  const ids = Int32Array.from(tokenizer!.encode(text, { addSpecialTokens: false }).ids);
+  const { graph } = traceLoss(model, { training: false, smoothing: 0, padded: false });
+  using program = await runtime.compile(graph);
+  let [sum, count] = [0, 0];
+  for (const { size, inputs, labels } of consecutiveBlocks(ids, { batchSize: 4, blockSize: 16 })) {
+    const batch = { inputIds: int32([size, 16], inputs), labels: int32([size, 16], labels), lossScale: scalar(1) };
+    const [outputs] = await runtime.run([{ program, feeds: { ...arena.tensors, ...batch } }]);
+    sum += outputs!['loss']!.data[0]!;
+    count += size * 16;
+  }
+  return sum / count;
+}
+
 describe('an adapter', () => {
   it('is trained in place of the weights, opens with its base, and merged does what it did in training', async () => {
     const recipe = further('lora', LORA, 'train.schedule.peak=3e-2', 'evaluate={sampleTokens: 0}');
@@ -91,10 +111,7 @@ describe('an adapter', () => {
         `layers.${i}.mlp.up.weight`,
       ]),
     );
-    const { model, arena, tokenizer } = await openModel(modelFolder!);
-    const text = splitText(await readText(readLines(join(tiny.folder, 'text.txt'))), 0.2).validation;
-    const measured = { runtime, model, parameters: arena.tensors, tokenizer: tokenizer! };
-    const { loss } = await textLoss(measured, text, { blockSize: 16 });
+    const loss = await validationLossOf(modelFolder!);
     expect(losses).toHaveLength(2);
     expect(loss).toBeCloseTo(Math.min(...losses), 5);
     expect(Math.abs(losses[0]! - losses[1]!)).toBeGreaterThan(1e-4);
@@ -168,5 +185,48 @@ describe('frozen parameters', () => {
     await expect(run('["token.*"]')).rejects.toThrow(/"token\.\*", which matches nothing.*tokens\.weight/s);
     await expect(run('["*"]')).rejects.toThrow(/every parameter/);
     await expect(run('["layers.{0,1"]')).rejects.toThrow(/braces that do not match/);
+  });
+});
+
+describe('a moving average of the weights', () => {
+  it('is what a run validates and publishes, and goes on bit for bit', async () => {
+    const ema = ['train.ema={decay: 0.8}', 'train.layerDecay=0.7', 'evaluate={sampleTokens: 0}'];
+    const [whole, cut] = [further('ema', ...ema), further('ema-cut', ...ema)];
+    const losses: number[] = [];
+    const { modelFolder } = await trainRecipe(runtime, whole, {
+      onEvent: (event) => void (event.kind === 'validation' && losses.push(event.validation.loss)),
+    });
+    await trainInTwo(cut, 5);
+    for (const file of ['model.safetensors', 'optimizer.safetensors']) {
+      expect(sha(join(cut.output, 'step-000008', file)), file).toBe(sha(join(whole.output, 'step-000008', file)));
+    }
+    expect(await validationLossOf(modelFolder!)).toBeCloseTo(Math.min(...losses), 5);
+    const { tensors } = await openSafetensors(nodeStorage(join(whole.output, 'step-000008')), 'optimizer.safetensors');
+    const trained = await tensors.get('weights.norm.weight')!.read('float32');
+    expect(trained).not.toEqual((await weightsOf(modelFolder!))['norm.weight']);
+    const plain = further('plain', ...ema.slice(1));
+    await trainRecipe(runtime, plain);
+    const { tensors: without } = await openSafetensors(
+      nodeStorage(join(plain.output, 'step-000008')),
+      'model.safetensors',
+    );
+    expect(await without.get('transformer.ln_f.weight')!.read('float32')).toEqual(trained);
+  });
+});
+
+describe('the published weights', () => {
+  it.each(['bfloat16', 'float16'] as const)('are %s where it is asked for, snapshots float32', async (dtype) => {
+    const { modelFolder, folder } = await trainRecipe(runtime, further(dtype, `train.saveDtype=${dtype}`));
+    const { storedAs, model } = await openModel(modelFolder!);
+    expect(storedAs).toEqual({ [dtype === 'float16' ? 'F16' : 'BF16']: 28 });
+    expect(model.config['torch_dtype']).toBe(dtype);
+    expect((await openModel(join(folder, 'step-000008'))).storedAs).toEqual({ F32: 28 });
+  });
+
+  it('of an adapter too', async () => {
+    const { modelFolder } = await trainRecipe(runtime, further('half', LORA, 'train.saveDtype=bfloat16'));
+    const { tensors } = await openSafetensors(nodeStorage(modelFolder!), 'adapter_model.safetensors');
+    expect(new Set([...tensors.values()].map(({ dtype }) => dtype))).toEqual(new Set(['BF16']));
+    await openModel(modelFolder!);
   });
 });
