@@ -167,7 +167,7 @@ function wholePass(model: Model, batch: ReferenceBatch): Graph {
     return traceLoss(model, { training: false, smoothing: 0, ...options }).graph;
   }
   const trace = new Trace();
-  traceHead(trace, model, options);
+  traceHead(trace.root, model, options);
   return trace.graph({});
 }
 

@@ -101,7 +101,7 @@ export function wholePass(model: Model, isPadded: boolean): Graph {
   const [batch, length] = [symbol('B'), symbol('T')];
   const ids = (name: string, extent = length): Value => input(name, 'int32', [batch, extent]);
   if (model.kind === 'encoder') {
-    const { outputs } = traceHead(trace, model, { padded: isPadded });
+    const { outputs } = traceHead(trace.root, model, { padded: isPadded });
     return trace.graph({ ...outputs, output: trace.names.get('output')! });
   }
   const options = (extent = length) => (isPadded ? { mask: ids('attentionMask', extent) } : {});

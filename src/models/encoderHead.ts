@@ -70,6 +70,8 @@ export interface LossTerm {
   readonly perTarget: Value;
   /** bool [N], where the target is one of few classes: whether the most probable is right. */
   readonly hits?: Value;
+  /** What it counts in the loss; 1 by default. */
+  readonly weight?: number;
 }
 
 export interface LossInputs {
@@ -122,7 +124,7 @@ export function encoderHead(options: HeadOptions): EncoderHead {
         labels: [tokenLabels],
         outputs: (root, x) => ({ logits: wordLogits(root, options, x) }),
         loss: (root, x, _, inputs) => [{ scale: 'lossScale', perTarget: wordLoss(root, options, x, inputs) }],
-        targets: (inputs) => ({ lossScale: counted(inputs['labels']!) }),
+        targets: (inputs) => ({ lossScale: countLabels(inputs['labels']!) }),
       };
     case 'pretraining':
       return {
@@ -137,8 +139,8 @@ export function encoderHead(options: HeadOptions): EncoderHead {
           classTerm('sentenceScale', sentenceLogits!, inputs.labels['sentenceLabels']!, 0),
         ],
         targets: (inputs) => ({
-          lossScale: counted(inputs['labels']!),
-          sentenceScale: counted(inputs['sentenceLabels']!),
+          lossScale: countLabels(inputs['labels']!),
+          sentenceScale: countLabels(inputs['sentenceLabels']!),
         }),
       };
     case 'next-sentence':
@@ -153,7 +155,7 @@ export function encoderHead(options: HeadOptions): EncoderHead {
             : { scale: 'lossScale', perTarget: valuesLoss(options.problem, logits!, labels['labels']!) },
         ],
         targets: ({ labels }) => ({
-          lossScale: options.problem === 'single_label_classification' ? counted(labels!) : labels!.shape[0]!,
+          lossScale: options.problem === 'single_label_classification' ? countLabels(labels!) : labels!.shape[0]!,
         }),
       };
     case 'token-classification':
@@ -171,7 +173,7 @@ export function encoderHead(options: HeadOptions): EncoderHead {
             smoothing,
           ),
         ],
-        targets: (inputs) => ({ lossScale: counted(inputs['labels']!) }),
+        targets: (inputs) => ({ lossScale: countLabels(inputs['labels']!) }),
       };
     case 'question-answering':
       return {
@@ -204,7 +206,7 @@ export function encoderHead(options: HeadOptions): EncoderHead {
         loss: (_root, _x, { logits }, { labels, smoothing }) => [
           classTerm('lossScale', logits!, labels['labels']!, smoothing),
         ],
-        targets: (inputs) => ({ lossScale: counted(inputs['labels']!) }),
+        targets: (inputs) => ({ lossScale: countLabels(inputs['labels']!) }),
       };
   }
 }
@@ -293,6 +295,7 @@ function placeLoss(logits: Value, places: Value, length: Dim, smoothing: number)
   return mul(crossEntropy(logits, labels, { smoothing }), scalarConstant(0.5));
 }
 
-function counted({ data }: HostTensor): number {
+/** Labels of a batch that count: those that are not −100. */
+export function countLabels({ data }: HostTensor): number {
   return [...data].filter((label) => label !== IGNORED).length;
 }

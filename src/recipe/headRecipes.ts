@@ -1,4 +1,5 @@
 import type { RecordsData } from './dataSource.ts';
+import type { DistillRecipe } from './distillSchema.ts';
 import type { ConfiguredRecipe, PretrainedRecipe, Recipe, RecipeHead, TokenizerRecipe, Training } from './recipe.ts';
 
 /** Recipes that train a head on an encoder, with the encoder. */
@@ -20,6 +21,7 @@ interface HeadRecipeBase extends RecipeHead {
 
 export interface SequenceClassificationRecipe extends HeadRecipeBase {
   task: 'sequence-classification';
+  distill: DistillRecipe | null;
   data: RecordsData<{ text: FieldName; pair?: FieldName | undefined; label: FieldName }>;
   objective: {
     problem: 'single-label' | 'multi-label' | 'regression';
@@ -42,6 +44,7 @@ export interface HeadTraining extends Omit<Training, 'steps'> {
 
 export interface TokenClassificationRecipe extends HeadRecipeBase {
   task: 'token-classification';
+  distill: DistillRecipe | null;
   data: RecordsData<{ tokens: FieldName; tags: FieldName }> | ConllData;
   objective: { labels: string[] | null; labelSmoothing: number; pieces: 'first' | 'all' };
   evaluate: { metric: 'entity-f1' | 'accuracy'; scheme: 'conll' | 'iob2' | 'iobes' };

@@ -53,10 +53,14 @@ function withPaths(
       ? { ...recipe.tokenizer, path: input(recipe.tokenizer.path, ['tokenizer', 'path']) }
       : recipe.tokenizer;
   const shared = { output: output(recipe.output), tokenizer };
-  if (recipe.model.family === 'pretrained') {
-    // a name of the hub looks like a path: it is one where there is something of this name
-    const path = input(recipe.model.from, ['model', 'from']);
-    if (existsSync(path) || /^[./]/.test(recipe.model.from)) recipe.model.from = path;
+  // a name of the hub looks like a path: it is one where there is something of this name
+  const modelPath = (name: string, key: KeyPath): string => {
+    const path = input(name, key);
+    return existsSync(path) || /^[./]/.test(name) ? path : name;
+  };
+  if (recipe.model.family === 'pretrained') recipe.model.from = modelPath(recipe.model.from, ['model', 'from']);
+  if ('distill' in recipe && recipe.distill) {
+    recipe.distill.teacher = modelPath(recipe.distill.teacher, ['distill', 'teacher']);
   }
   return { ...recipe, ...shared, data: Object.fromEntries(data) } as Recipe;
 }

@@ -1,4 +1,5 @@
 import type { RecordsData } from './dataSource.ts';
+import type { DistillRecipe } from './distillSchema.ts';
 import type { HeadRecipe } from './headRecipes.ts';
 
 /**
@@ -35,6 +36,7 @@ export interface LanguageModelRecipe extends RecipeHead {
   tokenizer: TokenizerRecipe;
   model: Gpt2Recipe | ConfiguredRecipe<'llama'> | PretrainedRecipe;
   objective: { prefix: boolean };
+  distill: DistillRecipe | null;
   train: LanguageModelTraining;
   evaluate: LanguageModelEvaluation;
 }
@@ -45,6 +47,7 @@ export interface MaskedLanguageModelRecipe extends RecipeHead {
   tokenizer: TokenizerRecipe;
   model: ConfiguredRecipe<'bert' | 'roberta' | 'albert' | 'distilbert'> | PretrainedRecipe;
   objective: MaskedLanguageModelObjective;
+  distill: DistillRecipe | null;
   train: MaskedLanguageModelTraining;
   evaluate: MaskedLanguageModelEvaluation;
 }
@@ -178,6 +181,8 @@ export interface ConfiguredRecipe<Family extends string> {
 export interface PretrainedRecipe {
   family: 'pretrained';
   from: string;
+  /** Those that are kept, or how many. */
+  layers: number | number[] | null;
 }
 
 export type OptimizerRecipe =

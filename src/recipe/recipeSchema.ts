@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { fieldName, recordSource, recordsData } from './dataSchema.ts';
+import { distill, keptLayers } from './distillSchema.ts';
 import type { Recipe } from './recipe.ts';
 import { count, fraction, optional, path, positive } from './schemaParts.ts';
 
@@ -226,6 +227,7 @@ const pretrained = z.strictObject({
     .describe(
       "Its folder (a relative path starts at the recipe's folder, one given by --set at the working folder), a .gguf file, or org/name[@revision] of the Hugging Face hub.",
     ),
+  layers: keptLayers,
 });
 
 const beta = (text: string, value: number) => optional(fraction, value, text);
@@ -446,6 +448,7 @@ const languageModel = z
       })
       .prefault({})
       .describe('Cross-entropy of the next token. Default: of every token.'),
+    distill,
     train: z
       .strictObject({
         ...training,
@@ -541,6 +544,7 @@ const maskedLanguageModel = z.strictObject({
     .describe(
       'Default: 15% of the tokens; of these 80% masks, 10% random, 10% kept; new masks in every epoch; one text a sequence.',
     ),
+  distill,
   train: z
     .strictObject({
       ...training,
@@ -786,6 +790,7 @@ const labelSmoothing = optional(fraction, 0, 'Probability spread evenly over the
 const sequenceClassification = z.strictObject({
   task: z.literal('sequence-classification').describe('A class, several or a number for a text or a pair of texts.'),
   ...onEncoder,
+  distill,
   data: recordsData(
     z.strictObject({ text: fieldName, pair: fieldName.optional().describe('A second text.'), label: fieldName }),
   ).describe('Texts and their labels.'),
@@ -824,6 +829,7 @@ const partFiles = {
 const tokenClassification = z.strictObject({
   task: z.literal('token-classification').describe('A tag for each word: names, parts of speech.'),
   ...onEncoder,
+  distill,
   data: z
     .discriminatedUnion('format', [
       z.strictObject({

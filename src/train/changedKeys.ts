@@ -3,11 +3,13 @@ import type { Recipe } from '../recipe/recipe.ts';
 
 /**
  * Keys that a resumed run may have otherwise: they say how far and how a run is watched, not what a step computes.
- * `train.steps` and `train.minutes` move the end of a schedule from here on. The paths of data are compared by content.
+ * `train.steps` and `train.minutes` move the end of a schedule from here on. The paths of data and of a teacher are compared by
+ * content.
  */
 const FREE = [
   /^(name|output)$/,
   /^data\.(train|validation|test|file)(\.|$)/,
+  /^distill\.teacher$/,
   /^train\.(steps|epochs|minutes|saveEvery|validateEvery|logEvery|keep|earlyStopping|saveDtype)(\.|$)/,
 ];
 

@@ -3,7 +3,7 @@ import type { Value } from '../graph/value.ts';
 import { add, div, mul, sqrt, stopGradient, sub } from '../ops/elementwise.ts';
 import { scalarConstant } from '../ops/leaf.ts';
 import { crossEntropy } from '../ops/loss.ts';
-import { argmax, sum } from '../ops/reduce.ts';
+import { argmax, mean, sum } from '../ops/reduce.ts';
 import { logSoftmax, softmax } from '../ops/softmax.ts';
 
 /*
@@ -46,4 +46,10 @@ export function cosineLoss(student: Value, teacher: Value): Value {
   const squared = (x: Value): Value => add(dot(x, x), scalarConstant(1e-12));
   const lengths = sqrt(mul(squared(student), squared(target)));
   return sub(scalarConstant(1), div(dot(student, target), lengths));
+}
+
+/** The mean of (student − teacher)² over the width, embeddings [N, D] → [N], as PyTorch's `mse_loss` over a row. */
+export function meanSquaredLoss(student: Value, teacher: Value): Value {
+  const difference = sub(student, stopGradient(teacher));
+  return mean(mul(difference, difference), [1]);
 }

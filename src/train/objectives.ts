@@ -1,20 +1,25 @@
 import { type Dim, dimMul, symbol } from '../base/dim.ts';
 import { QkvError } from '../base/errors.ts';
 import { type HostTensor, int32 } from '../base/tensor.ts';
+import { IGNORED_LABEL } from '../data/bucketBatches.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Value } from '../graph/value.ts';
+import { countLabels, type LossTerm } from '../models/encoderHead.ts';
 import type { CausalModel, EncoderDecoderModel, EncoderModel, Model } from '../models/model.ts';
-import { type ParameterDeclaration, Trace } from '../nn/scope.ts';
-import type { Sequences } from '../nn/sequences.ts';
+import { type ParameterDeclaration, type Scope, Trace } from '../nn/scope.ts';
+import { rowsAt, type Sequences, withRows } from '../nn/sequences.ts';
 import { cast, mul } from '../ops/elementwise.ts';
-import { input } from '../ops/leaf.ts';
+import { input, scalarConstant } from '../ops/leaf.ts';
 import { addAll, sum } from '../ops/reduce.ts';
 import { reshape } from '../ops/shape.ts';
+import { type Distillation, distillationTargets, distillationTerms, type Pass, TEACHER } from './distillationTerms.ts';
 
 /** A traced loss and the parameters that it depends on. */
 export interface TracedLoss {
   readonly graph: Graph;
   readonly declarations: readonly ParameterDeclaration[];
+  /** What each term counts in the loss, by the name of its scale. */
+  readonly weights: Readonly<Record<string, number>>;
 }
 
 export interface LossOptions {
@@ -30,6 +35,8 @@ export interface LossOptions {
   readonly segments?: boolean;
   /** Of masked language modelling: whether labels are given for some positions only, so that only they are predicted. */
   readonly targetsOnly?: boolean;
+  /** The teacher that the model learns from as well; its parameters are inputs, their paths behind `teacher.`. */
+  readonly distillation?: Distillation;
 }
 
 /**
@@ -50,50 +57,92 @@ export interface LossOptions {
  */
 export function traceLoss(model: Model, options: LossOptions): TracedLoss {
   checkOptions(model, options);
-  const trace = new Trace({ training: options.training });
-  if (model.kind === 'encoder') return encoder(trace, model, options);
-  const lossScale = input('lossScale', 'float32', []);
-  const { rows, labels, batch, length } =
-    model.kind === 'causal' ? causal(trace, model, options) : encoderDecoder(trace, model, options);
-  const perToken = model.labelLoss(trace.root, rows, labels, options.smoothing);
-  const loss = mul(sum(perToken, [0]), lossScale);
-  trace.root.name('logits', reshape(model.logits(trace.root, rows), [batch, length, model.vocabSize]));
-  return { graph: trace.graph({ loss }), declarations: trace.declarations };
+  const { training, distillation } = options;
+  const trace = new Trace({ training });
+  const feed = sharedInputs();
+  const pass = modelPass(trace.root, model, options, feed);
+  let terms: readonly LossTerm[] = pass.terms();
+  if (distillation) {
+    const { labels: weight } = distillation.weights;
+    // a trace of its own: the teacher has no dropout, and its parameters are not the student's
+    const teacher = modelPass(new Trace().root.at(TEACHER), distillation.teacher, options, feed);
+    // a validation shows how well the labels are met even where they do not count
+    terms = [
+      ...(weight > 0 || !training ? terms.map((term) => ({ ...term, weight })) : []),
+      ...distillationTerms(distillation, pass, teacher),
+    ];
+  }
+  const sums = terms.map(({ scale, perTarget }) => mul(sum(perTarget, [0]), input(scale, 'float32', [])));
+  const weighted = terms.map(({ weight = 1 }, i) => (weight === 1 ? sums[i]! : mul(sums[i]!, scalarConstant(weight))));
+  const parts = terms.flatMap(({ scale, hits }, i): [string, Value][] => [
+    ...(terms.length > 1 ? [[`loss.${scale}`, sums[i]!] as [string, Value]] : []),
+    ...(hits && !training ? [[`hits.${scale}`, sum(cast(hits, 'float32'), [0])] as [string, Value]] : []),
+  ]);
+  return {
+    graph: trace.graph({ loss: addAll(weighted), ...Object.fromEntries(parts) }),
+    declarations: trace.declarations,
+    weights: Object.fromEntries(terms.map(({ scale, weight = 1 }) => [scale, weight])),
+  };
 }
 
-interface Predictions {
-  readonly rows: Value;
-  readonly labels: Value;
-  readonly batch: Dim;
-  readonly length: Dim;
+/** Inputs of a graph: the same one for the same name, so that two models can read one batch. */
+function sharedInputs(): typeof input {
+  const made = new Map<string, Value>();
+  return (name, dtype, shape) => {
+    if (!made.has(name)) made.set(name, input(name, dtype, shape));
+    return made.get(name)!;
+  };
 }
 
-function causal(trace: Trace, model: CausalModel, { padded, visible }: LossOptions): Predictions {
+/** A model on the batch that the inputs are, its values named in `root`. */
+function modelPass(root: Scope, model: Model, options: LossOptions, feed: typeof input): Pass {
+  if (model.kind === 'encoder') return encoder(root, model, options, feed);
+  const { rows, batch, length } =
+    model.kind === 'causal' ? causal(root, model, options, feed) : encoderDecoder(root, model, options, feed);
+  const labels = reshape(feed('labels', 'int32', [batch, length]), [dimMul(batch, length)]);
+  const logits = model.logits(root, rows);
+  root.name('logits', reshape(logits, [batch, length, model.vocabSize]));
+  return {
+    root,
+    labels,
+    logits: () => logits,
+    mask: () => (options.padded && model.kind === 'causal' ? maskRows(feed, batch, length) : undefined),
+    terms: () => [{ scale: 'lossScale', perTarget: model.labelLoss(root, rows, labels, options.smoothing) }],
+  };
+}
+
+function causal(root: Scope, model: CausalModel, { padded, visible }: LossOptions, feed: typeof input): Sequences {
   const [batch, length] = [symbol('B'), symbol('T')];
-  const ids = input('inputIds', 'int32', [batch, length]);
-  const { rows } = model.forward(trace.root, {
+  const ids = feed('inputIds', 'int32', [batch, length]);
+  const { rows } = model.forward(root, {
     ids,
-    ...(padded && { mask: input('attentionMask', 'int32', [batch, length]) }),
+    ...(padded && { mask: feed('attentionMask', 'int32', [batch, length]) }),
     ...(visible && {
-      visible: input('visible', 'int32', [batch, length, length]),
-      positions: input('positions', 'int32', [batch, length]),
+      visible: feed('visible', 'int32', [batch, length, length]),
+      positions: feed('positions', 'int32', [batch, length]),
     }),
   });
-  return { rows, labels: flatLabels(batch, length), batch, length };
+  return { rows, batch, length };
 }
 
-function encoderDecoder(trace: Trace, model: EncoderDecoderModel, { padded }: LossOptions): Predictions {
+function encoderDecoder(
+  root: Scope,
+  model: EncoderDecoderModel,
+  { padded }: LossOptions,
+  feed: typeof input,
+): Sequences {
   const [batch, source, length] = [symbol('B'), symbol('S'), symbol('T')];
-  const ids = input('inputIds', 'int32', [batch, source]);
-  const mask = padded ? input('attentionMask', 'int32', [batch, source]) : undefined;
-  const memory = model.encode(trace.root, { ids, ...(mask && { mask }) });
-  const decoderIds = input('decoderInputIds', 'int32', [batch, length]);
-  const { rows } = model.decode(trace.root, { ids: decoderIds, memory, ...(mask && { memoryMask: mask }) });
-  return { rows, labels: flatLabels(batch, length), batch, length };
+  const ids = feed('inputIds', 'int32', [batch, source]);
+  const mask = padded ? feed('attentionMask', 'int32', [batch, source]) : undefined;
+  const memory = model.encode(root, { ids, ...(mask && { mask }) });
+  const decoderIds = feed('decoderInputIds', 'int32', [batch, length]);
+  const { rows } = model.decode(root, { ids: decoderIds, memory, ...(mask && { memoryMask: mask }) });
+  return { rows, batch, length };
 }
 
-function flatLabels(batch: Dim, length: Dim): Value {
-  return reshape(input('labels', 'int32', [batch, length]), [dimMul(batch, length)]);
+/** The mask of real tokens, [B·T]. */
+function maskRows(feed: typeof input, batch: Dim, length: Dim): Value {
+  return reshape(feed('attentionMask', 'int32', [batch, length]), [dimMul(batch, length)]);
 }
 
 function checkOptions(model: Model, { segments, targetsOnly, smoothing, visible, padded }: LossOptions): void {
@@ -118,61 +167,85 @@ function checkOptions(model: Model, { segments, targetsOnly, smoothing, visible,
   }
 }
 
-function encoder(trace: Trace, model: EncoderModel, options: LossOptions): TracedLoss {
+function encoder(root: Scope, model: EncoderModel, options: LossOptions, feed: typeof input): Pass {
   const { head } = model;
   const [batch, length] = [symbol('B'), symbol('T')];
-  const { outputs, x } = traceHead(trace, model, options);
-  const positions = options.targetsOnly ? input('targetPositions', 'int32', [batch, symbol('M')]) : undefined;
-  const labels = head.labels.map(({ name, dtype, shape }) => {
-    const isMoved = positions !== undefined && name === 'labels';
-    return [name, input(name, dtype, isMoved ? positions.shape : shape(batch, length))] as const;
-  });
-  const terms = head.loss!(trace.root, x, outputs, {
-    labels: Object.fromEntries(labels),
-    smoothing: options.smoothing,
-    ...(positions && { targetPositions: positions }),
-  });
-  const sums = terms.map(({ scale, perTarget }) => mul(sum(perTarget, [0]), input(scale, 'float32', [])));
-  const parts = terms.flatMap(({ scale, hits }, i): [string, Value][] => [
-    ...(terms.length > 1 ? [[`loss.${scale}`, sums[i]!] as [string, Value]] : []),
-    ...(hits && !options.training ? [[`hits.${scale}`, sum(cast(hits, 'float32'), [0])] as [string, Value]] : []),
-  ]);
-  return { graph: trace.graph({ loss: addAll(sums), ...Object.fromEntries(parts) }), declarations: trace.declarations };
+  const { outputs, x } = traceHead(root, model, options, feed);
+  const positions = options.targetsOnly ? feed('targetPositions', 'int32', [batch, symbol('M')]) : undefined;
+  const labels = Object.fromEntries(
+    head.labels.map(({ name, dtype, shape }) => {
+      const isMoved = positions !== undefined && name === 'labels';
+      return [name, feed(name, dtype, isMoved ? positions.shape : shape(batch, length))];
+    }),
+  );
+  const flat = (value: Value, width: readonly Dim[]): Value =>
+    reshape(value, [value.shape.slice(0, value.shape.length - width.length).reduce(dimMul), ...width]);
+  return {
+    root,
+    labels: labels['labels'] && flat(labels['labels'], []),
+    logits: () => {
+      const at = positions && { ...withRows(x, rowsAt(x, positions)), length: positions.shape[1]! };
+      const { logits } = at ? head.outputs(root, at) : outputs;
+      return logits && flat(logits, logits.shape.slice(-1));
+    },
+    mask: () => (options.padded ? maskRows(feed, x.batch, x.length) : undefined),
+    terms: () =>
+      head.loss!(root, x, outputs, {
+        labels,
+        smoothing: options.smoothing,
+        ...(positions && { targetPositions: positions }),
+      }),
+  };
 }
 
 /** The outputs of an encoder's head, named, from the inputs that `traceLoss` describes. */
 export function traceHead(
-  trace: Trace,
+  root: Scope,
   model: EncoderModel,
   { padded, segments }: Pick<LossOptions, 'padded' | 'segments'>,
+  feed: typeof input = input,
 ): { readonly x: Sequences; readonly outputs: Readonly<Record<string, Value>> } {
   const [batch, length] = [symbol('B'), symbol('T')];
   const choices = model.head.isGrouped ? symbol('C') : undefined;
   const rows = choices === undefined ? batch : dimMul(batch, choices);
   const shape = choices === undefined ? [batch, length] : [batch, choices, length];
-  const tokens = (name: string): Value => reshape(input(name, 'int32', shape), [rows, length]);
+  const tokens = (name: string): Value => reshape(feed(name, 'int32', shape), [rows, length]);
   const mask = padded ? tokens('attentionMask') : undefined;
-  const x = model.encode(trace.root, {
+  const x = model.encode(root, {
     ids: tokens('inputIds'),
     ...(mask && { mask }),
-    ...(segments && { segments: tokens('segments') }),
+    ...(segments && model.segments > 0 && { segments: tokens('segments') }),
   });
-  const outputs = model.head.outputs(trace.root, x, choices && [batch, choices], mask);
-  for (const [name, value] of Object.entries(outputs)) if (!trace.names.has(name)) trace.root.name(name, value);
+  const outputs = model.head.outputs(root, x, choices && [batch, choices], mask);
+  for (const [name, value] of Object.entries(outputs)) {
+    if (!root.trace.names.has(root.at(name).path)) root.name(name, value);
+  }
   return { x, outputs };
 }
 
+/** The number of targets in a batch for each scale that the loss has. */
+export function targetsOf(
+  model: Model,
+  inputs: Readonly<Record<string, HostTensor>>,
+  distillation?: Distillation,
+): Readonly<Record<string, number>> {
+  const own = model.kind === 'encoder' ? model.head.targets(inputs) : { lossScale: countLabels(inputs['labels']!) };
+  return { ...own, ...(distillation && distillationTargets(distillation, inputs)) };
+}
+
 /**
- * 1 / number of targets for each scale that the loss of an encoder's head has, over all parts of an effective batch; 0 where
- * there are none.
+ * 1 / number of targets for each scale that the loss has, over all parts of an effective batch; 0 where there are none.
  */
 export function lossScales(
-  { head }: EncoderModel,
+  model: Model,
   parts: readonly Readonly<Record<string, HostTensor>>[],
+  distillation?: Distillation,
 ): Record<string, number> {
   const totals: Record<string, number> = {};
   for (const part of parts) {
-    for (const [scale, count] of Object.entries(head.targets(part))) totals[scale] = (totals[scale] ?? 0) + count;
+    for (const [scale, count] of Object.entries(targetsOf(model, part, distillation))) {
+      totals[scale] = (totals[scale] ?? 0) + count;
+    }
   }
   return Object.fromEntries(Object.entries(totals).map(([scale, count]) => [scale, count === 0 ? 0 : 1 / count]));
 }
@@ -187,7 +260,7 @@ export function gatherTargets(labels: HostTensor): {
 } {
   const [batch, length] = labels.shape as [number, number];
   const rows = Array.from({ length: batch }, (_, b) =>
-    Array.from({ length }, (_, t) => t).filter((t) => labels.data[b * length + t] !== IGNORED),
+    Array.from({ length }, (_, t) => t).filter((t) => labels.data[b * length + t] !== IGNORED_LABEL),
   );
   const most = Math.max(1, ...rows.map((row) => row.length));
   const filled = (value: (b: number, t: number | undefined) => number): HostTensor =>
@@ -197,8 +270,6 @@ export function gatherTargets(labels: HostTensor): {
     );
   return {
     targetPositions: filled((_, t) => t ?? 0),
-    labels: filled((b, t) => (t === undefined ? IGNORED : labels.data[b * length + t]!)),
+    labels: filled((b, t) => (t === undefined ? IGNORED_LABEL : labels.data[b * length + t]!)),
   };
 }
-
-const IGNORED = -100;

@@ -30,6 +30,7 @@ import type {
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
 import { type Conversation, conversationOf } from './conversations.ts';
 import type { RecordParts } from './headTask.ts';
+import { withLayers } from './keptLayers.ts';
 import { maxLengthOf, type StartingPoint } from './recipeModel.ts';
 import { existingTokenizerFiles, trainRecipeTokenizer } from './recipeTokenizer.ts';
 import type { PairParts } from './translationTask.ts';
@@ -120,9 +121,14 @@ export interface Start extends StartingPoint {
   fill(model: Model, arena: ParameterArena, hasNewHead: boolean): Promise<string | undefined>;
 }
 
-/** Opens the model folder, GGUF file or model of the hub that a recipe trains further, without reading its weights. */
-export async function openStart(storage: Storage, gguf?: string): Promise<Start> {
-  const { checkpoint, tokenizer } = await openParts(storage, gguf);
+/** Opens the model folder, GGUF file or model of the hub that a recipe trains further, without reading its weights; `layers`: see `withLayers`. */
+export async function openStart(
+  storage: Storage,
+  gguf?: string,
+  layers: number | readonly number[] | null = null,
+): Promise<Start> {
+  const { checkpoint: whole, tokenizer } = await openParts(storage, gguf);
+  const checkpoint = layers === null ? whole : withLayers(whole, layers);
   const { location, config, generationConfig, tensors } = checkpoint;
   return {
     location,

@@ -27,6 +27,8 @@ export interface RunState {
   stale: number;
   /** Of the training data. */
   fingerprint: string;
+  /** Of the teacher's weights; null without one. */
+  teacher: string | null;
   /** Lanes of the engine: with another number sums are rounded otherwise. */
   lanes: number;
 }
@@ -44,6 +46,7 @@ const schema = z.strictObject({
   best: z.strictObject({ step: count, value: z.number(), snapshot: z.string().nullable() }).nullable(),
   stale: count,
   fingerprint: z.string(),
+  teacher: z.string().nullable().default(null),
   lanes: z.int().min(1),
 });
 
@@ -63,7 +66,9 @@ export function parseRunState(text: string, where: string): RunState {
   });
 }
 
-export function newRunState(start: Pick<RunState, 'seed' | 'plannedSteps' | 'fingerprint' | 'lanes'>): RunState {
+export function newRunState(
+  start: Pick<RunState, 'seed' | 'plannedSteps' | 'fingerprint' | 'teacher' | 'lanes'>,
+): RunState {
   return {
     ...start,
     format: 1,

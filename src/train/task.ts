@@ -60,6 +60,8 @@ export interface TrainingTask {
   /** With the weights as they are now; undefined when `stop` was set meanwhile. */
   examine: ((part: 'validation' | 'test', stop: StopSignal) => Promise<Examination | undefined>) | undefined;
   readonly hasTest: boolean;
+  /** Whom the model learns from: weights that stay as they are, by their names in the graph, and a hash of them. */
+  readonly teacher?: { readonly parameters: Tensors; readonly fingerprint: string };
   /** Batches of an epoch, of tasks whose recipes may count in epochs. */
   readonly batchesPerEpoch?: number;
   /** Whether parameters that the model which is trained further lacks start from the seed: those of the task's head. */

@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import { nodeStorage } from '../checkpoint/storage.node.ts';
 import { locateModel } from '../pretrained/openModel.node.ts';
+import { loadPretrained } from '../pretrained/pretrained.ts';
 import { sentenceEncoderAt } from '../pretrained/sentenceEncoder.node.ts';
+import type { DistillRecipe } from '../recipe/distillSchema.ts';
 import { isHeadRecipe } from '../recipe/headRecipes.ts';
 import type { Recipe } from '../recipe/recipe.ts';
 import type { Runtime } from '../runtime/runtime.ts';
@@ -24,6 +26,7 @@ import {
 } from './recipeData.node.ts';
 import { RunFolder, type SavedRun } from './runFolder.node.ts';
 import type { Examination, StopSignal, TrainingTask } from './task.ts';
+import { withTeacher } from './teacher.ts';
 import { type EndReason, Trainer, type TrainingOutcome } from './trainer.ts';
 import { translationTask } from './translationTask.ts';
 
@@ -71,6 +74,7 @@ export async function trainRecipe(
   try {
     const from = await startOf(recipe, saved);
     task = await makeTask(runtime, recipe, saved?.tokenizerFiles, from, () => trainer.arena);
+    if ('distill' in recipe && recipe.distill) task = await taught(task, recipe.distill, recipe.train);
     for (const text of task.notices) notice(text);
     trainer = await Trainer.create(runtime, recipe, task, {
       save: (contents) => folder.save(contents),
@@ -121,7 +125,17 @@ async function startOf(recipe: Recipe, saved: SavedRun | undefined): Promise<Sta
   if (recipe.model.family !== 'pretrained') return undefined;
   if (saved && recipe.train.adapter === null) return openStart(saved.snapshot.storage);
   const { storage, gguf } = await locateModel(recipe.model.from);
-  return openStart(storage, gguf);
+  return openStart(storage, gguf, recipe.model.layers);
+}
+
+/** The task with the teacher that the recipe names. */
+async function taught(task: TrainingTask, distill: DistillRecipe, train: Recipe['train']): Promise<TrainingTask> {
+  const { storage, gguf } = await locateModel(distill.teacher);
+  const { model } = task;
+  const head = model.kind === 'encoder' ? { head: model.head.name } : {};
+  const teacher = await loadPretrained(storage, { ...head, ...(gguf !== undefined && { gguf }) });
+  const longest = 'blockSize' in train ? train.blockSize : 'maxLength' in train ? train.maxLength : null;
+  return withTeacher(task, distill, teacher, longest ?? model.maxLength);
 }
 
 async function makeTask(

@@ -22,6 +22,8 @@ export interface TrainStepOptions {
   readonly averageDecay?: number | null;
   /** Sizes of a batch to compile for; without them one program serves all sizes. `B` is the whole batch, over all lanes. */
   readonly bindings?: Bindings;
+  /** Inputs of the loss that are the same in every step. */
+  readonly constants?: Tensors;
   /** Whether the loss compares the rows of a part with each other: it is computed as a whole, on one lane. */
   readonly isWhole?: boolean;
 }
@@ -135,6 +137,7 @@ export class TrainStep {
     const views = this.arena.viewsOf(gradient);
     const common = {
       ...this.arena.tensors,
+      ...this.#options.constants,
       ...(mode === 'add' && prefixed('before', views)),
       lossScale: scalar(inputs.targetTokens === 0 ? 0 : 1 / inputs.targetTokens),
       ...scalars(inputs.scales),

@@ -97,6 +97,7 @@ export class Trainer {
       seed: recipe.seed,
       plannedSteps: stepsOf(recipe, task),
       fingerprint: task.fingerprint,
+      teacher: task.teacher?.fingerprint ?? null,
       lanes,
     });
   }
@@ -112,6 +113,7 @@ export class Trainer {
       rates: layerRates(task.declarations, layerDecay),
       averageDecay: ema?.decay ?? null,
       ...(task.bindings && { bindings: task.bindings }),
+      ...(task.teacher && { constants: task.teacher.parameters }),
       ...(task.isWhole && { isWhole: true }),
     });
     const validationLoss = await ValidationLoss.create(runtime, arena, task);
@@ -129,6 +131,14 @@ export class Trainer {
         got: 'other data than the run was started with',
         expected: 'the same: batches would not be those that the run would have had',
         hint: 'Put the data back, or start a new run in another output folder',
+      });
+    }
+    if (state.teacher !== this.#state.teacher) {
+      throw new QkvError('run', {
+        where: 'distill.teacher',
+        got: 'other weights than the run was started with',
+        expected: 'the same teacher',
+        hint: 'Put the teacher back, or start a new run in another output folder',
       });
     }
     const { lanes } = this.#state;
@@ -233,13 +243,13 @@ export class Trainer {
     const began = this.#host.seconds();
     this.#began ??= { seconds: began, step };
     const rate = learningRate(schedule, step, plannedSteps);
-    const { model } = this.#task;
+    const { model, loss: options } = this.#task;
     const parts = batch.micros.map(({ inputs }) => inputs);
     const running = this.trainStep.run({
       micros: parts,
       targetTokens: batch.micros.reduce((sum, { targetTokens }) => sum + targetTokens, 0),
       learningRate: rate,
-      ...(model.kind === 'encoder' && { scales: lossScales(model, parts) }),
+      scales: lossScales(model, parts, options.distillation),
       dropoutSeeds: batch.micros.map((_, micro) => deriveSeed(this.#recipe.seed, 'dropout', step, micro)),
     });
     const [next, { loss, terms, gradientNorm }] = await both(() => this.#prepare(batch.after), running);
@@ -401,7 +411,16 @@ async function both<A, B>(work: () => A, promise: Promise<B>): Promise<[A, B]> {
 
 /** What the terms of a loss are called, and what is right or wrong. */
 const termNames = {
-  losses: { lossScale: 'words', sentenceScale: 'sentences', startScale: 'start', endScale: 'end' },
+  losses: {
+    lossScale: 'words',
+    sentenceScale: 'sentences',
+    startScale: 'start',
+    endScale: 'end',
+    softScale: 'soft',
+    hardScale: 'hard',
+    hiddenScale: 'hidden',
+    embeddingsScale: 'embeddings',
+  },
   accuracies: { lossScale: 'labels', sentenceScale: 'sentences' },
 } as const;
 

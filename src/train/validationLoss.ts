@@ -3,7 +3,7 @@ import { IGNORED_LABEL } from '../data/bucketBatches.ts';
 import type { Model } from '../models/model.ts';
 import type { ParameterArena } from '../nn/parameterArena.ts';
 import type { Program, Runtime, Tensors } from '../runtime/runtime.ts';
-import { traceLoss } from './objectives.ts';
+import { type TracedLoss, targetsOf, traceLoss } from './objectives.ts';
 import type { StopSignal, TrainingTask } from './task.ts';
 
 /** The loss of the whole validation part without dropout and label smoothing, a mean over its target tokens. */
@@ -12,8 +12,16 @@ export class ValidationLoss {
   readonly #program: Program;
   readonly #arena: ParameterArena;
   readonly #task: TrainingTask;
+  readonly #weights: TracedLoss['weights'];
 
-  private constructor(runtime: Runtime, program: Program, arena: ParameterArena, task: TrainingTask) {
+  private constructor(
+    runtime: Runtime,
+    program: Program,
+    arena: ParameterArena,
+    task: TrainingTask,
+    weights: TracedLoss['weights'],
+  ) {
+    this.#weights = weights;
     this.#runtime = runtime;
     this.#program = program;
     this.#arena = arena;
@@ -21,8 +29,9 @@ export class ValidationLoss {
   }
 
   static async create(runtime: Runtime, arena: ParameterArena, task: TrainingTask): Promise<ValidationLoss> {
-    const { graph } = traceLoss(task.model, { ...task.loss, training: false, smoothing: 0 });
-    return new ValidationLoss(runtime, await runtime.compile(graph, { label: 'validation loss' }), arena, task);
+    const { graph, weights } = traceLoss(task.model, { ...task.loss, training: false, smoothing: 0 });
+    const program = await runtime.compile(graph, { label: 'validation loss' });
+    return new ValidationLoss(runtime, program, arena, task, weights);
   }
 
   /** Undefined when `stop` was set meanwhile. The lanes take batches in turn; sums are added in the order of the batches. */
@@ -34,24 +43,25 @@ export class ValidationLoss {
     const work = async (lane: number): Promise<void> => {
       for (let next = batches.next(); !next.done && !stop.aborted; next = batches.next()) {
         const index = sums.push({}) - 1;
-        const { model } = this.#task;
-        const { inputs, targetTokens } = next.value;
+        const { model, loss } = this.#task;
+        const { inputs } = next.value;
         for (const label of isWords(model) ? inputs['labels']!.data : []) {
           if (label !== IGNORED_LABEL) words.set(Number(label), (words.get(Number(label)) ?? 0) + 1);
         }
-        const counts = model.kind === 'encoder' ? model.head.targets(inputs) : { lossScale: targetTokens };
+        const counts = targetsOf(model, inputs, loss.distillation);
         for (const [scale, count] of Object.entries(counts)) targets[scale] = (targets[scale] ?? 0) + count;
         sums[index] = await this.#sums(inputs, Object.keys(counts), lane);
       }
     };
     await Promise.all(Array.from({ length: this.#runtime.lanes }, (_, lane) => work(lane)));
     if (stop.aborted) return undefined;
-    return { ...resultOf(sums, targets), ...(words.size > 0 && { unigram: entropy([...words.values()]) }) };
+    const result = resultOf(sums, targets, this.#weights);
+    return { ...result, ...(words.size > 0 && { unigram: entropy([...words.values()]) }) };
   }
 
   async #sums(inputs: Tensors, scales: readonly string[], lane: number): Promise<Record<string, number>> {
     const ones = Object.fromEntries(scales.map((scale) => [scale, scalar(1)]));
-    const all: Tensors = { ...this.#arena.tensors, ...inputs, ...ones };
+    const all: Tensors = { ...this.#arena.tensors, ...this.#task.teacher?.parameters, ...inputs, ...ones };
     const feeds = Object.fromEntries(this.#program.feeds.map((name) => [name, all[name]!]));
     const [outputs] = await this.#runtime.run([{ program: this.#program, feeds }], lane);
     return Object.fromEntries(Object.entries(outputs!).map(([name, { data }]) => [name, data[0]!]));
@@ -83,6 +93,7 @@ function entropy(counts: readonly number[]): number {
 function resultOf(
   sums: readonly Readonly<Record<string, number>>[],
   targets: Readonly<Record<string, number>>,
+  weights: TracedLoss['weights'],
 ): ValidationResult {
   const scales = Object.keys(targets);
   const meanOf = (name: string, scale: string): number =>
@@ -94,7 +105,7 @@ function resultOf(
         .map((scale) => [scale, meanOf(`${kind}.${scale}`, scale)]),
     );
   const terms = means('loss');
-  const parts = Object.values(terms);
+  const parts = Object.entries(terms).map(([scale, mean]) => weights[scale]! * mean);
   const loss = parts.length > 0 ? parts.reduce((a, b) => a + b, 0) : meanOf('loss', scales[0] ?? 'lossScale');
   return { loss, terms, accuracies: means('hits') };
 }
