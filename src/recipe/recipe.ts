@@ -1,3 +1,5 @@
+import type { DocumentsData } from './dataSource.ts';
+
 /**
  * A training recipe as the trainer gets it: checked, defaults filled in. What each key means, its unit and its default
  * stand in `recipeSchema.ts`, which is also the source of `recipes/recipe.schema.json`.
@@ -22,7 +24,7 @@ export interface TranslationRecipe extends RecipeHead {
 
 export interface LanguageModelRecipe extends RecipeHead {
   task: 'language-model';
-  data: TextData | TextFilesData;
+  data: TextData | DocumentsData;
   tokenizer: TokenizerRecipe;
   model: Gpt2Recipe | ConfiguredRecipe<'llama'> | PretrainedRecipe;
   train: LanguageModelTraining;
@@ -31,7 +33,7 @@ export interface LanguageModelRecipe extends RecipeHead {
 
 export interface MaskedLanguageModelRecipe extends RecipeHead {
   task: 'masked-language-model';
-  data: TextData | TextFilesData;
+  data: TextData | DocumentsData;
   tokenizer: TokenizerRecipe;
   model: ConfiguredRecipe<'bert' | 'roberta' | 'albert' | 'distilbert'> | PretrainedRecipe;
   objective: MaskedLanguageModelObjective;
@@ -58,14 +60,6 @@ export interface TextData {
   format: 'text';
   file: string;
   validationFraction: number;
-  column: number | null;
-}
-
-export interface TextFilesData {
-  format: 'text-files';
-  train: string;
-  validation: string;
-  column: number | null;
 }
 
 export type TokenizerRecipe =

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { documentsData } from './dataSchema.ts';
 import type { Recipe } from './recipe.ts';
 import { count, fraction, optional, path, positive } from './schemaParts.ts';
 
@@ -36,12 +37,6 @@ const parallelData = z.strictObject({
   ),
 });
 
-const column = optional(
-  count.nullable(),
-  null,
-  'Of tab-separated files: the column that is the text, the first is 1; null: whole lines.',
-);
-
 const textData = z.strictObject({
   format: z.literal('text').describe('One text file; its end is the validation part.'),
   file: path('The text, UTF-8. Names ending in .gz are unpacked.'),
@@ -50,14 +45,6 @@ const textData = z.strictObject({
     0.1,
     'Share of the characters, at the end of the file, kept for validation.',
   ),
-  column,
-});
-
-const textFilesData = z.strictObject({
-  format: z.literal('text-files').describe('Two text files.'),
-  train: path('Training text, UTF-8. Names ending in .gz are unpacked.'),
-  validation: path('Validation text.'),
-  column,
 });
 
 const vocabSize = z.int().min(2).describe('Entries of the vocabulary, special tokens included.');
@@ -84,7 +71,9 @@ const tokenizer = z
     z.strictObject({ kind: z.literal('model').describe('That of the model which is trained further.') }),
     z.strictObject({ kind: z.literal('file').describe('A tokenizer that exists.'), path: path('A tokenizer.json.') }),
   ])
-  .describe('Trained on the training data (one vocabulary for source and target), or loaded.');
+  .describe(
+    'Trained on the training data (one vocabulary for source and target; of documents on the first 64 million characters, the sources alike), or loaded.',
+  );
 
 const activation = z.enum(['relu', 'gelu', 'gelu_new', 'silu']);
 const heads = count.describe('Attention heads; must divide width.');
@@ -384,7 +373,7 @@ const languageModel = z
   .strictObject({
     task: z.literal('language-model').describe('Causal language model: the next token.'),
     ...head,
-    data: z.discriminatedUnion('format', [textData, textFilesData]).describe('Running text.'),
+    data: z.discriminatedUnion('format', [textData, documentsData('text')]).describe('Running text.'),
     tokenizer,
     model: z
       .discriminatedUnion('family', [
@@ -428,7 +417,7 @@ const maskedLanguageModel = z.strictObject({
     .describe('Masked words, as BERT is pretrained, with or without a question about two sentences.'),
   ...head,
   data: z
-    .discriminatedUnion('format', [textData, textFilesData])
+    .discriminatedUnion('format', [textData, documentsData('sentences')])
     .describe('A sentence a line, a blank line between documents.'),
   tokenizer,
   model: z

@@ -1,34 +1,36 @@
+import { deriveSeed, RandomStream } from '../base/random.ts';
 import { int32 } from '../base/tensor.ts';
-import { type BlockBatch, consecutiveBlocks, randomBlocks } from '../data/blockBatches.ts';
+import { type BlockBatch, randomBlocks } from '../data/blockBatches.ts';
+import type { Corpus } from '../data/corpus.ts';
+import { DocumentBlocks } from '../data/documentBlocks.ts';
 import type { CausalModel } from '../models/model.ts';
 import type { LanguageModelRecipe } from '../recipe/recipe.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
-import { Fingerprint } from './fingerprint.ts';
-import { checkedLength, recipeModel, type StartingPoint } from './recipeModel.ts';
-import { openRecipeTokenizer } from './recipeTokenizer.ts';
-import type { Micro, StopSignal, TrainingTask } from './task.ts';
+import { Epochs } from './epochs.ts';
+import { checkedLength, recipeModel } from './recipeModel.ts';
+import type { Micro, StopSignal, TextTaskParts, TrainingTask } from './task.ts';
 
 /** Continues the recipe's prompt with the weights that the model has now; undefined when `stop` was set meanwhile. */
 export type Continue = (stop: StopSignal) => Promise<string | undefined>;
 
-/** The next token of running text: random blocks for training, the blocks one after the other for validation. */
+/**
+ * The next token of running text. Of one `text`: random blocks for training. Of documents: blocks that follow each other from a
+ * random offset, in a new order in each epoch. For validation the blocks follow each other.
+ */
 export function languageModelTask(
   recipe: LanguageModelRecipe,
-  parts: { readonly train: string; readonly validation: string },
-  files: TokenizerFiles,
-  start: StartingPoint | undefined,
+  { tokenizer, files, corpora, start }: TextTaskParts,
   sampler: ((model: CausalModel, tokenizer: Tokenizer) => Continue) | undefined,
 ): TrainingTask {
-  const tokenizer = openRecipeTokenizer(recipe, files);
   const { model, declarations } = recipeModel(recipe, 'causal', tokenizer, start);
-  const encode = (text: string): Int32Array => Int32Array.from(tokenizer.encode(text, { addSpecialTokens: false }).ids);
-  const train = encode(parts.train);
-  const validation = encode(parts.validation);
-  const { seed } = recipe;
-  const { batchSize, accumulate } = recipe.train;
+  const { batchSize } = recipe.train;
   const blockSize = checkedLength('train.blockSize', recipe.train.blockSize, model);
   const sample = recipe.evaluate.sampleTokens > 0 ? sampler?.(model, tokenizer) : undefined;
+  const training =
+    recipe.data.format === 'text'
+      ? randomTraining(recipe, corpora.train, blockSize)
+      : epochTraining(recipe, corpora.train, blockSize);
+  const validation = new DocumentBlocks(corpora.validation.store, corpora.validation.draw(0), blockSize);
   return {
     model,
     declarations,
@@ -37,27 +39,14 @@ export function languageModelTask(
     generationConfig: start?.generationConfig ?? { bos_token_id: model.bosId, eos_token_id: model.eosIds[0] ?? null },
     loss: { smoothing: 0, padded: false },
     bindings: { B: batchSize, T: blockSize },
-    fingerprint: new Fingerprint().add(train).text,
+    fingerprint: corpora.train.store.fingerprint,
     notices: [],
-    // A run is one epoch without end: batch n is micro-batch n mod `accumulate` of step ⌊n / accumulate⌋.
-    batchAt: ({ batchIndex }) =>
-      toMicro(
-        randomBlocks(train, {
-          seed,
-          step: Math.floor(batchIndex / accumulate),
-          microBatch: batchIndex % accumulate,
-          batchSize,
-          blockSize,
-        }),
-      ),
-    after: ({ epoch, batchIndex }) => ({ epoch, batchIndex: batchIndex + 1 }),
+    ...training,
     *validation() {
-      let left = recipe.evaluate.blocks ?? Number.POSITIVE_INFINITY;
-      for (const batch of consecutiveBlocks(validation, { batchSize, blockSize })) {
-        const size = Math.min(batch.size, left);
-        if (size === 0) return;
-        yield toMicro(firstRows(batch, size));
-        left -= size;
+      const count = Math.min(validation.count, recipe.evaluate.blocks ?? Number.POSITIVE_INFINITY);
+      for (let first = 0; first < count; first += batchSize) {
+        const size = Math.min(batchSize, count - first);
+        yield toMicro(validation.batch(Array.from({ length: size }, (_, i) => first + i)));
       }
     },
     examine:
@@ -70,10 +59,43 @@ export function languageModelTask(
   };
 }
 
-function firstRows(batch: BlockBatch, size: number): BlockBatch {
-  if (size === batch.size) return batch;
-  const end = size * batch.blockSize;
-  return { ...batch, size, inputs: batch.inputs.slice(0, end), labels: batch.labels.slice(0, end) };
+type Training = Pick<TrainingTask, 'batchAt' | 'after'>;
+
+function randomTraining({ seed, train }: LanguageModelRecipe, { store }: Corpus, blockSize: number): Training {
+  const tokens = store.read(0, store.tokens);
+  const { batchSize, accumulate } = train;
+  return {
+    // A run is one epoch without end: batch n is micro-batch n mod `accumulate` of step ⌊n / accumulate⌋.
+    batchAt: ({ batchIndex }) =>
+      toMicro(
+        randomBlocks(tokens, {
+          seed,
+          step: Math.floor(batchIndex / accumulate),
+          microBatch: batchIndex % accumulate,
+          batchSize,
+          blockSize,
+        }),
+      ),
+    after: ({ epoch, batchIndex }) => ({ epoch, batchIndex: batchIndex + 1 }),
+  };
+}
+
+function epochTraining({ seed, train, data }: LanguageModelRecipe, corpus: Corpus, blockSize: number): Training {
+  const epochs = new Epochs({
+    seed,
+    batchSize: train.batchSize,
+    buffer: (data.format === 'documents' && data.shuffle?.buffer) || null,
+    make: (epoch) =>
+      new DocumentBlocks(corpus.store, corpus.draw(epoch), blockSize, (tokens) =>
+        new RandomStream(deriveSeed(seed, 'block offset', epoch)).below(
+          Math.max(1, Math.min(blockSize, tokens - blockSize)),
+        ),
+      ),
+  });
+  return {
+    batchAt: (position) => toMicro(epochs.examples(position.epoch).batch(epochs.rows(position))),
+    after: (position) => epochs.after(position),
+  };
 }
 
 function toMicro({ size, blockSize, inputs, labels }: BlockBatch): Micro {

@@ -8,9 +8,11 @@ import type { TrainingEvent } from './events.ts';
 import { languageModelTask } from './languageModelTask.ts';
 import { fillerFor, samplerFor, translatorFor } from './liveModel.ts';
 import { maskedLanguageModelTask } from './maskedLanguageModelTask.ts';
-import { makeTokenizer, openStart, readPairs, readTexts, type Start } from './recipeData.node.ts';
+import { makeTokenizer, openStart, readPairs, type Start } from './recipeData.node.ts';
+import { openRecipeTokenizer } from './recipeTokenizer.ts';
 import { RunFolder, type SavedRun } from './runFolder.node.ts';
 import type { Examination, StopSignal, TrainingTask } from './task.ts';
+import { textCorpora, tokenizerTexts } from './textCorpora.node.ts';
 import { type EndReason, Trainer, type TrainingOutcome } from './trainer.ts';
 import { translationTask } from './translationTask.ts';
 
@@ -57,7 +59,7 @@ export async function trainRecipe(
   let task: TrainingTask;
   try {
     const from = await startOf(recipe, saved);
-    task = await makeTask(runtime, recipe, saved?.tokenizerFiles, from, () => trainer.arena);
+    task = await makeTask(runtime, recipe, saved?.tokenizerFiles, from, () => trainer.arena, notice);
     for (const text of task.notices) notice(text);
     trainer = await Trainer.create(runtime, recipe, task, {
       save: (contents) => folder.save(contents),
@@ -115,6 +117,7 @@ async function makeTask(
   files: TokenizerFiles | undefined,
   start: Start | undefined,
   arena: () => Trainer['arena'],
+  onNotice: (text: string) => void,
 ): Promise<TrainingTask> {
   if (recipe.task === 'translation') {
     const parts = await readPairs(recipe);
@@ -122,12 +125,12 @@ async function makeTask(
     files ??= await makeTokenizer(recipe, texts, start);
     return translationTask(recipe, parts, files, start, translatorFor(runtime, arena, recipe.evaluate));
   }
-  const parts = await readTexts(recipe);
-  if (recipe.task === 'masked-language-model') {
-    // a line is a text of its own here
-    files ??= await makeTokenizer(recipe, () => parts.train.split('\n'), start);
-    return maskedLanguageModelTask(recipe, parts, files, start, fillerFor(runtime, arena));
-  }
-  files ??= await makeTokenizer(recipe, () => [parts.train], start);
-  return languageModelTask(recipe, parts, files, start, samplerFor(runtime, arena, recipe));
+  const unit = recipe.task === 'language-model' ? 'text' : 'sentences';
+  files ??= await makeTokenizer(recipe, () => tokenizerTexts(recipe, unit), start);
+  const tokenizer = openRecipeTokenizer(recipe, files);
+  const corpora = await textCorpora(recipe, unit, tokenizer, files, onNotice);
+  const given = { tokenizer, files, corpora, start };
+  return recipe.task === 'language-model'
+    ? languageModelTask(recipe, given, samplerFor(runtime, arena, recipe))
+    : maskedLanguageModelTask(recipe, given, fillerFor(runtime, arena));
 }

@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import type { DataOrigin } from '../../src/recipe/dataSource.ts';
 import { loadRecipe } from '../../src/recipe/loadRecipe.node.ts';
 import { editDistance, nearest } from '../../src/recipe/nearest.ts';
 import { type JsonSchema, recipeJsonSchema } from '../../src/recipe/recipeSchema.ts';
@@ -34,10 +35,10 @@ describe('built-in recipes', () => {
     (name) => {
       const { data } = loadRecipe(`recipes/${name}.yaml`);
       const files = Object.entries(data).flatMap(([key, value]) =>
-        /^(file|train|validation|test)$/.test(key) ? [value as string] : [],
+        /^(file|train|validation|test)$/.test(key) ? [(value as DataOrigin).files ?? value] : [],
       );
       expect(files.length).toBeGreaterThan(0);
-      for (const file of files) expect(readFileSync(file).length).toBeGreaterThan(100_000);
+      for (const file of files) expect(readFileSync(file as string).length).toBeGreaterThan(100_000);
     },
   );
 
