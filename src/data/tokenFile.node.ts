@@ -38,7 +38,7 @@ export async function tokenFile(
     await rm(folder, { recursive: true, force: true });
     await rename(temporary, folder);
   } catch (cause) {
-    await rm(temporary, { recursive: true, force: true });
+    await rm(temporary, { recursive: true, force: true }).catch(() => {}); // what failed first is told
     if (cause instanceof QkvError || !(cause instanceof Error && 'code' in cause)) throw cause;
     const hint = 'Set XDG_CACHE_HOME to a folder that can be written and has room';
     throw new QkvError('io', {
