@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { createNodeRuntime, type NodeRuntimeOptions } from '../src/runtime/node/node.ts';
 import type { Runtime } from '../src/runtime/runtime.ts';
+import { benchCorpus } from './corpus.ts';
 import { benchEmbedding } from './embedding.ts';
 import { benchFirstStep } from './firstStep.ts';
 import { benchBeamSearch, benchDecoding } from './generation.ts';
@@ -22,6 +23,10 @@ import { prepare, workloads } from './training.ts';
  * npm run bench -- first-step      from the start of `qkv train shakespeare` to its first step
  * npm run bench -- load            growth of memory while a model is loaded
  *   --model PATH                   a model of yours, in place of zeros of SmolLM2-135M's shape
+ * npm run bench -- corpus          memory that a large text file takes while a tiny model is trained on it
+ *   --size MIB                     of the text (2048); --task language-model or masked-language-model
+ *   --objective NAME               of the latter: none, next-sentence or sentence-order
+ *   --data FILE                    the text that is repeated (tiny Shakespeare)
  * npm run bench -- install         what npm ci takes and weighs
  */
 const { values, positionals } = parseArgs({
@@ -33,6 +38,9 @@ const { values, positionals } = parseArgs({
     profile: { type: 'string' },
     model: { type: 'string' },
     data: { type: 'string' },
+    size: { type: 'string', default: '2048' },
+    task: { type: 'string', default: 'language-model' },
+    objective: { type: 'string', default: 'none' },
   },
 });
 
@@ -43,6 +51,8 @@ const others: Readonly<Record<string, () => Promise<object>>> = {
   memory: benchMemory,
   'first-step': benchFirstStep,
   load: () => benchLoad(values.model),
+  corpus: () =>
+    benchCorpus(values.task, Number(values.size), values.data ?? 'data/tinyshakespeare/input.txt', values.objective),
   install: benchInstall,
 };
 

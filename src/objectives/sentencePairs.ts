@@ -19,6 +19,9 @@ export interface SentencePairsOptions {
   readonly shortShare?: number;
 }
 
+/** An array of documents, or something that reads them when they are needed. */
+export type Documents = Pick<readonly Sentences[], 'length' | 'at'>;
+
 /** [CLS] A [SEP] B [SEP] */
 export interface SentencePair {
   /** [T], T ≤ maxLength */
@@ -43,14 +46,14 @@ export interface SentencePair {
  * pairs of a single document
  */
 export function sentencePairs(
-  documents: readonly Sentences[],
+  documents: Documents,
   index: number,
   options: SentencePairsOptions,
   key: Key,
 ): SentencePair[] {
   const { objective, negativeShare = 0.5, shortShare = 0.1 } = options;
   checkOptions(options, documents);
-  const document = documents[index];
+  const document = documents.at(index);
   if (document === undefined) {
     const expected = `0 to ${documents.length - 1}`;
     throw new QkvError('usage', { where: 'sentencePairs: index', got: String(index), expected });
@@ -83,10 +86,10 @@ export function sentencePairs(
 }
 
 /** Sentences from a random place of a random other document: at least one, until there are `wanted` tokens. */
-function fromAnother(documents: readonly Sentences[], index: number, wanted: number, stream: RandomStream): number[] {
+function fromAnother(documents: Documents, index: number, wanted: number, stream: RandomStream): number[] {
   const drawn = stream.below(documents.length - 1);
   const other = drawn < index ? drawn : drawn + 1;
-  const document = documents[other]!;
+  const document = documents.at(other)!;
   requireSentences(document, `document ${other}`);
   const tokens: number[] = [];
   for (let at = stream.below(document.length); at < document.length; at++) {
@@ -125,7 +128,7 @@ const optionNames = [
   'shortShare',
 ] as const satisfies (keyof SentencePairsOptions)[];
 
-function checkOptions(options: SentencePairsOptions, documents: readonly Sentences[]): void {
+function checkOptions(options: SentencePairsOptions, documents: Documents): void {
   requireKnown('sentencePairs', options, optionNames);
   const { objective, maxLength, negativeShare = 0.5, shortShare = 0.1 } = options;
   if (objective !== 'next-sentence' && objective !== 'sentence-order') {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { DataOrigin, RecordSource } from './dataSource.ts';
-import { count, optional, path } from './schemaParts.ts';
+import type { DataOrigin, DocumentSources, DocumentsData, RecordSource } from './dataSource.ts';
+import { count, optional, path, positive } from './schemaParts.ts';
 
 const pathList: z.ZodArray<z.ZodString> = z.array(path('A path or a glob.')).min(1);
 
@@ -79,4 +79,57 @@ export function recordsData<Fields extends z.ZodType>(
       ),
     })
     .describe('Rows of tables.');
+}
+
+type DocumentsShape = {
+  format: z.ZodLiteral<'documents'>;
+  train: z.ZodType<DocumentSources>;
+  validation: z.ZodType<DocumentsData['validation']>;
+  shuffle: z.ZodDefault<z.ZodNullable<z.ZodType<{ buffer: number }>>>;
+};
+
+/** `data:` of a task that reads running text, as documents or as the sentences of documents. */
+export function documentsData(unit: 'text' | 'sentences'): z.ZodObject<DocumentsShape, z.core.$strict> {
+  const sentences = optional(
+    z.enum(['lines', 'split']),
+    'lines',
+    'Whether each line is a sentence, or is split into its sentences (Unicode rules, any language).',
+  );
+  const source = z
+    .strictObject({
+      ...origin,
+      field: optional(fieldName.nullable(), null, 'Of tables: the field that is the text; null: the files are text.'),
+      documents: optional(
+        z.enum(['blank-lines', 'records', 'files']).nullable(),
+        null,
+        'What a document is: what stands between blank lines, a record of a table or a line of text, a whole file; null: blank-lines of text, records of tables.',
+      ),
+      ...(unit === 'sentences' && { sentences }),
+      weight: optional(
+        positive,
+        1,
+        'How often each document is read in an epoch, in expectation: 0.5, each second one, others in every epoch; 2, all twice.',
+      ),
+      limit: optional(count.nullable(), null, 'Documents at most, from the start; null: all.'),
+    })
+    .refine(oneOrigin.check, oneOrigin.params);
+  const text = path('A text file or a glob.');
+  const list = z.array(z.union([text, source])).min(1);
+  const held = z
+    .strictObject({ fraction: positive.lt(1).describe('Share of the training documents, drawn by the seed.') })
+    .describe('Holds training documents out.');
+  return z.strictObject({
+    format: z.literal('documents').describe('Documents of text files and tables, of one source or several.'),
+    train: z
+      .union([text, source, list])
+      .describe('Text files (UTF-8, a path or a glob), a map that says more, or a list of these.'),
+    validation: z
+      .union([text, source, list, held])
+      .describe('The same for validation, or the share of training documents that is held out.'),
+    shuffle: optional(
+      z.strictObject({ buffer: count.describe('Examples that are shuffled together.') }).nullable(),
+      null,
+      'Reads near places together, as an order of examples comes out of a buffer; null: any order of all examples of an epoch.',
+    ),
+  }) as unknown as z.ZodObject<DocumentsShape, z.core.$strict>;
 }

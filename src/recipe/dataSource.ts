@@ -21,6 +21,37 @@ export interface RecordsData<Fields> {
   fields: Fields;
 }
 
+/** Running text: files or tables, and what a document of them is. */
+export interface DocumentSource extends DataOrigin {
+  field: string | number | null;
+  documents: 'blank-lines' | 'records' | 'files' | null;
+  /** Of tasks whose examples are made of sentences. */
+  sentences?: 'lines' | 'split' | undefined;
+  weight: number;
+  limit: number | null;
+}
+
+export type DocumentSources = string | DocumentSource | (string | DocumentSource)[];
+
+/** `data:` of a task that reads running text. */
+export interface DocumentsData {
+  format: 'documents';
+  train: DocumentSources;
+  validation: DocumentSources | { fraction: number };
+  shuffle: { buffer: number } | null;
+}
+
+/** Sources as the list of maps that they stand for. */
+export function documentSourcesOf(sources: DocumentSources): DocumentSource[] {
+  return [sources]
+    .flat()
+    .map((source) =>
+      typeof source === 'string'
+        ? { files: source, format: null, header: null, field: null, documents: null, weight: 1, limit: null }
+        : source,
+    );
+}
+
 /** A source as the map that it stands for. */
 export function originOf(source: RecordSource): DataOrigin {
   return typeof source === 'string' || Array.isArray(source) ? { files: source, format: null, header: null } : source;

@@ -93,11 +93,12 @@ class IssueReader {
   problemsOf(issue: z.core.$ZodIssue): RecipeProblem[] {
     const path = issue.path.map((key) => (typeof key === 'symbol' ? String(key) : key));
     if (issue.code === 'invalid_union' && 'errors' in issue) {
-      // of a path, a list or a map, the one that the value is
+      // of a path, a list and maps, what the value is or comes nearest to
       const meant = issue.errors.filter(
         (errors) => !errors.some((one) => one.path.length === 0 && one.code === 'invalid_type'),
       );
-      if (meant.length === 1) {
+      meant.sort((a, b) => a.length - b.length);
+      if (meant.length > 0) {
         return meant[0]!.flatMap((one) => this.problemsOf({ ...one, path: [...issue.path, ...one.path] }));
       }
     }

@@ -1,4 +1,4 @@
-import type { RecordsData } from './dataSource.ts';
+import type { DocumentsData, RecordsData } from './dataSource.ts';
 import type { DistillRecipe } from './distillSchema.ts';
 import type { HeadRecipe } from './headRecipes.ts';
 
@@ -32,7 +32,7 @@ export interface TranslationRecipe extends RecipeHead {
 
 export interface LanguageModelRecipe extends RecipeHead {
   task: 'language-model';
-  data: TextData | TextFilesData;
+  data: TextData | DocumentsData;
   tokenizer: TokenizerRecipe;
   model: Gpt2Recipe | ConfiguredRecipe<'llama'> | PretrainedRecipe;
   objective: { prefix: boolean };
@@ -43,7 +43,7 @@ export interface LanguageModelRecipe extends RecipeHead {
 
 export interface MaskedLanguageModelRecipe extends RecipeHead {
   task: 'masked-language-model';
-  data: TextData | TextFilesData;
+  data: TextData | DocumentsData;
   tokenizer: TokenizerRecipe;
   model: ConfiguredRecipe<'bert' | 'roberta' | 'albert' | 'distilbert'> | PretrainedRecipe;
   objective: MaskedLanguageModelObjective;
@@ -54,7 +54,7 @@ export interface MaskedLanguageModelRecipe extends RecipeHead {
 
 export interface DenoisingRecipe extends RecipeHead {
   task: 'denoising';
-  data: TextData | TextFilesData;
+  data: TextData | DocumentsData;
   tokenizer: TokenizerRecipe;
   model: ConfiguredRecipe<'t5' | 'bart'> | PretrainedRecipe;
   objective:
@@ -106,14 +106,6 @@ export interface TextData {
   format: 'text';
   file: string;
   validationFraction: number;
-  column: number | null;
-}
-
-export interface TextFilesData {
-  format: 'text-files';
-  train: string;
-  validation: string;
-  column: number | null;
 }
 
 export type TokenizerRecipe =
@@ -236,7 +228,7 @@ export interface TranslationTraining extends Training {
 export interface LanguageModelTraining extends Training {
   batchSize: number;
   blockSize: number;
-  packing: 'random-blocks' | 'documents' | 'separate-documents';
+  packing: 'continuous' | 'separate-documents';
 }
 
 export interface MaskedLanguageModelObjective {

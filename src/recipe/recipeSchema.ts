@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { fieldName, recordSource, recordsData } from './dataSchema.ts';
+import { documentsData, fieldName, recordSource, recordsData } from './dataSchema.ts';
 import { distill, keptLayers } from './distillSchema.ts';
 import type { Recipe } from './recipe.ts';
 import { count, fraction, optional, path, positive } from './schemaParts.ts';
@@ -38,12 +38,6 @@ const parallelData = z.strictObject({
   ),
 });
 
-const column = optional(
-  count.nullable(),
-  null,
-  'Of tab-separated files: the column that is the text, the first is 1; null: whole lines.',
-);
-
 const textData = z.strictObject({
   format: z.literal('text').describe('One text file; its end is the validation part.'),
   file: path('The text, UTF-8. Names ending in .gz are unpacked.'),
@@ -52,14 +46,6 @@ const textData = z.strictObject({
     0.1,
     'Share of the characters, at the end of the file, kept for validation.',
   ),
-  column,
-});
-
-const textFilesData = z.strictObject({
-  format: z.literal('text-files').describe('Two text files.'),
-  train: path('Training text, UTF-8. Names ending in .gz are unpacked.'),
-  validation: path('Validation text.'),
-  column,
 });
 
 const vocabSize = z.int().min(2).describe('Entries of the vocabulary, special tokens included.');
@@ -86,7 +72,9 @@ const tokenizer = z
     z.strictObject({ kind: z.literal('model').describe('That of the model which is trained further.') }),
     z.strictObject({ kind: z.literal('file').describe('A tokenizer that exists.'), path: path('A tokenizer.json.') }),
   ])
-  .describe('Trained on the training data (one vocabulary for source and target), or loaded.');
+  .describe(
+    'Trained on the training data (one vocabulary for source and target; of documents on the first 64 million characters, the sources alike), or loaded.',
+  );
 
 const activation = z.enum(['relu', 'gelu', 'gelu_new', 'silu']);
 const heads = count.describe('Attention heads; must divide width.');
@@ -429,7 +417,7 @@ const languageModel = z
   .strictObject({
     task: z.literal('language-model').describe('Causal language model: the next token.'),
     ...head,
-    data: z.discriminatedUnion('format', [textData, textFilesData]).describe('Running text.'),
+    data: z.discriminatedUnion('format', [textData, documentsData('text')]).describe('Running text.'),
     tokenizer,
     model: z
       .discriminatedUnion('family', [
@@ -455,9 +443,9 @@ const languageModel = z
         batchSize: count.describe('Blocks of a batch.'),
         blockSize: count.describe('Tokens of a block; at most model.maxLength.'),
         packing: optional(
-          z.enum(['random-blocks', 'documents', 'separate-documents']),
-          'random-blocks',
-          'random-blocks of the running text; documents, parted by blank lines, one behind the other, each with an end token; separate-documents: the same, but a document sees no other, and its positions begin at 0.',
+          z.enum(['continuous', 'separate-documents']),
+          'continuous',
+          'continuous: blocks of one text, of documents one behind the other, each with an end token; separate-documents: a document sees no other, and its positions begin at 0.',
         ),
       })
       .describe('The training run.'),
@@ -484,8 +472,13 @@ const languageModel = z
   })
   .refine(({ objective, train }) => !objective.prefix || train.packing !== 'separate-documents', {
     path: ['train', 'packing'],
-    error: 'random-blocks or documents, with objective.prefix',
+    error: 'continuous, with objective.prefix',
     when: ({ value }) => at(value, 'objective', 'prefix') === true,
+  })
+  .refine(({ data, train }) => data.format === 'documents' || train.packing !== 'separate-documents', {
+    path: ['train', 'packing'],
+    error: 'continuous, with data.format text',
+    when: ({ value }) => at(value, 'data', 'format') === 'text',
   });
 
 const maskedLanguageModel = z.strictObject({
@@ -494,7 +487,7 @@ const maskedLanguageModel = z.strictObject({
     .describe('Masked words, as BERT is pretrained, with or without a question about two sentences.'),
   ...head,
   data: z
-    .discriminatedUnion('format', [textData, textFilesData])
+    .discriminatedUnion('format', [textData, documentsData('sentences')])
     .describe('A sentence a line, a blank line between documents.'),
   tokenizer,
   model: z
@@ -599,7 +592,7 @@ const denoising = z.strictObject({
     .describe('Damaged text is made whole, as T5 and BART are pretrained; the damage is new in every epoch.'),
   ...head,
   data: z
-    .discriminatedUnion('format', [textData, textFilesData])
+    .discriminatedUnion('format', [textData, documentsData('sentences')])
     .describe('A sentence a line, a blank line between documents.'),
   tokenizer,
   model: z

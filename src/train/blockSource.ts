@@ -1,15 +1,16 @@
 import { QkvError } from '../base/errors.ts';
-import { deriveSeed, type Key, permutation } from '../base/random.ts';
+import { deriveSeed, type Key, RandomStream } from '../base/random.ts';
 import { int32 } from '../base/tensor.ts';
-import { type BlockBatch, consecutiveBlocks, randomBlocks } from '../data/blockBatches.ts';
-import { IGNORED_LABEL } from '../data/bucketBatches.ts';
+import { type BlockBatch, randomBlocks } from '../data/blockBatches.ts';
+import { type BatchPosition, IGNORED_LABEL } from '../data/bucketBatches.ts';
+import { type Corpus, exampleOrder } from '../data/corpus.ts';
+import { DocumentBlocks } from '../data/documentBlocks.ts';
 import { documentMask, type PackedBlock, packDocuments } from '../objectives/packDocuments.ts';
 import { prefixLm, prefixMask } from '../objectives/prefixLm.ts';
 import type { LanguageModelRecipe } from '../recipe/recipe.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import { EpochCache } from './epochCache.ts';
-import { Fingerprint } from './fingerprint.ts';
-import type { Micro, TrainingTask } from './task.ts';
+import { Epochs } from './epochs.ts';
+import type { Micro, TextTaskParts, TrainingTask } from './task.ts';
 
 /** Blocks, and who may see whom where that is not the order from left to right alone. */
 interface Blocks extends BlockBatch {
@@ -27,119 +28,138 @@ export interface BlockSource extends Pick<TrainingTask, 'fingerprint' | 'batchAt
   validation(most: number): Iterable<Micro>;
 }
 
+/**
+ * Of one `text`: random blocks, an epoch without end. Of documents: blocks that follow each other from a random offset, in a new
+ * order in each epoch; or, of separate ones, blocks that no document sees another in.
+ */
 export function blockSource(
   recipe: LanguageModelRecipe,
-  parts: { readonly train: string; readonly validation: string },
+  corpora: TextTaskParts['corpora'],
   tokenizer: Tokenizer,
   blockSize: number,
 ): BlockSource {
-  const { seed, objective } = recipe;
-  const { packing, batchSize } = recipe.train;
-  const source =
-    packing === 'random-blocks'
-      ? runningText(recipe, parts, tokenizer, blockSize)
-      : packedDocuments(recipe, parts, tokenizer, blockSize);
+  const { seed, objective, train, data } = recipe;
+  const isSeparate = train.packing === 'separate-documents';
+  const documents = (corpus: Corpus): Source =>
+    isSeparate
+      ? separateDocuments(recipe, corpus, tokenizer, blockSize)
+      : continuousDocuments(recipe, corpus, blockSize);
+  const training = data.format === 'text' ? randomText(recipe, corpora.train, blockSize) : documents(corpora.train);
+  const validation = documents(corpora.validation);
   const toMicro = (blocks: Blocks, site: string, ...at: number[]): Micro => {
     const key = (row: number): Key => deriveSeed(seed, `${site} prefix`, ...at, row);
     return blocksMicro(objective.prefix ? withPrefixes(blocks, key) : blocks);
   };
   return {
-    fingerprint: source.fingerprint,
-    visible: objective.prefix || packing === 'separate-documents',
-    batchAt: ({ epoch, batchIndex }) => toMicro(source.at(epoch, batchIndex), 'train', epoch, batchIndex),
-    after: ({ epoch, batchIndex }) =>
-      batchIndex + 1 < source.count(epoch)
-        ? { epoch, batchIndex: batchIndex + 1 }
-        : { epoch: epoch + 1, batchIndex: 0 },
+    fingerprint: corpora.train.store.fingerprint,
+    visible: objective.prefix || isSeparate,
+    batchAt: (position) => toMicro(training.at(position), 'train', position.epoch, position.batchIndex),
+    after: (position) => training.after(position),
     *validation(most) {
-      let first = 0;
-      for (const blocks of source.validation(batchSize)) {
-        const size = Math.min(blocks.size, most - first);
-        if (size <= 0) return;
-        yield toMicro(firstRows(blocks, size), 'validation', first);
-        first += size;
+      const { count, batch } = validation.inOrder();
+      for (let first = 0; first < Math.min(count, most); first += train.batchSize) {
+        const size = Math.min(train.batchSize, Math.min(count, most) - first);
+        yield toMicro(batch(Array.from({ length: size }, (_, i) => first + i)), 'validation', first);
       }
     },
   };
 }
 
-interface Source {
-  readonly fingerprint: string;
-  /** Batches of an epoch. */
-  count(epoch: number): number;
-  at(epoch: number, batchIndex: number): Blocks;
-  validation(batchSize: number): Iterable<Blocks>;
+/** All blocks of an epoch, by their number. */
+interface EpochBlocks {
+  readonly count: number;
+  batch(blocks: readonly number[]): Blocks;
 }
 
-type Parts = Parameters<typeof blockSource>[1];
+interface Source {
+  at(position: BatchPosition): Blocks;
+  after(position: BatchPosition): BatchPosition;
+  /** The blocks in the order of the text, without an offset. */
+  inOrder(): EpochBlocks;
+}
 
 /** A run is one epoch without end: batch n is micro-batch n mod `accumulate` of step ⌊n / accumulate⌋. */
-function runningText(recipe: LanguageModelRecipe, parts: Parts, tokenizer: Tokenizer, blockSize: number): Source {
-  const { seed } = recipe;
-  const { batchSize, accumulate } = recipe.train;
-  const encode = (text: string): Int32Array => Int32Array.from(tokenizer.encode(text, { addSpecialTokens: false }).ids);
-  const [train, validation] = [encode(parts.train), encode(parts.validation)];
+function randomText(
+  { seed, train }: LanguageModelRecipe,
+  { store }: Corpus,
+  blockSize: number,
+): Omit<Source, 'inOrder'> {
+  const tokens = store.read(0, store.tokens);
+  const { batchSize, accumulate } = train;
   return {
-    fingerprint: new Fingerprint().add(train).text,
-    count: () => Number.POSITIVE_INFINITY,
-    at: (_, batchIndex) => {
+    at: ({ batchIndex }) => {
       const at = { step: Math.floor(batchIndex / accumulate), microBatch: batchIndex % accumulate };
-      return randomBlocks(train, { seed, ...at, batchSize, blockSize });
+      return randomBlocks(tokens, { seed, ...at, batchSize, blockSize });
     },
-    validation: (size) => consecutiveBlocks(validation, { batchSize: size, blockSize }),
+    after: ({ epoch, batchIndex }) => ({ epoch, batchIndex: batchIndex + 1 }),
   };
 }
 
-/** Documents, which blank lines part, in a new order in every epoch, each with an end token behind it. */
-function packedDocuments(recipe: LanguageModelRecipe, parts: Parts, tokenizer: Tokenizer, blockSize: number): Source {
-  const { seed } = recipe;
-  const { batchSize, packing } = recipe.train;
+/** Documents one behind the other, read when they are needed. */
+function continuousDocuments(recipe: LanguageModelRecipe, corpus: Corpus, blockSize: number): Source {
+  const blocksOf = (epoch: number, offset?: (tokens: number) => number): EpochBlocks => {
+    const blocks = new DocumentBlocks(corpus.store, corpus.draw(epoch), blockSize, offset);
+    return { count: blocks.count, batch: (rows) => blocks.batch(rows) };
+  };
+  return inEpochs(
+    recipe,
+    (epoch) =>
+      blocksOf(epoch, (tokens) =>
+        new RandomStream(deriveSeed(recipe.seed, 'block offset', epoch)).below(
+          Math.max(1, Math.min(blockSize, tokens - blockSize)),
+        ),
+      ),
+    () => blocksOf(0),
+  );
+}
+
+/** Documents in a new order in every epoch, each with an end token behind it, none of which sees another. */
+function separateDocuments(
+  recipe: LanguageModelRecipe,
+  corpus: Corpus,
+  tokenizer: Tokenizer,
+  blockSize: number,
+): Source {
   const endId = tokenizer.specialIds.eos;
   if (endId === undefined) {
     const expected = 'an end token, which stands behind every document';
     throw new QkvError('tokenizer', { where: 'tokenizer_config.json', got: 'no eos_token', expected });
   }
-  const documentsOf = (text: string): Int32Array[] =>
-    text
-      .split(/\n\s*\n/)
-      .map((one) => Int32Array.from(tokenizer.encode(one.trim(), { addSpecialTokens: false }).ids))
-      .filter(({ length }) => length > 0);
-  const seesOthers = packing === 'documents';
-  const pack = (documents: Iterable<Int32Array>): readonly PackedBlock[] => {
-    const blocks = [...packDocuments(documents, { blockSize, endId, seesOthers })];
-    if (blocks.length > 0) return blocks;
-    throw new QkvError('data', {
-      where: 'text',
-      got: 'too few tokens for a block',
-      expected: `${blockSize + 1} at least`,
-    });
+  const { store } = corpus;
+  /** Without the end token that the store has. */
+  const document = (i: number): Int32Array => store.read(store.documentStart(i), store.documentStart(i + 1) - 1);
+  const pack = (order: Iterable<number>): EpochBlocks => {
+    const documents = (function* () {
+      for (const i of order) yield document(i);
+    })();
+    const blocks = [...packDocuments(documents, { blockSize, endId, seesOthers: false })];
+    return { count: blocks.length, batch: (rows) => collate(rows.map((row) => blocks[row]!)) };
   };
-  const train = documentsOf(parts.train);
-  const validation = pack(documentsOf(parts.validation));
-  const epochs = new EpochCache((epoch) => {
-    const order = permutation(deriveSeed(seed, 'documents'), epoch, train.length);
-    return pack(Array.from(order, (i) => train[i]!));
-  });
-  const fingerprint = new Fingerprint();
-  for (const document of train) fingerprint.add(document);
+  return inEpochs(
+    recipe,
+    (epoch) => {
+      const drawn = corpus.draw(epoch);
+      return pack(Array.from(exampleOrder(recipe.seed, epoch, drawn.length), (i) => drawn[i]!));
+    },
+    () => pack(corpus.draw(0)),
+  );
+}
+
+function inEpochs(
+  { seed, train, data }: LanguageModelRecipe,
+  make: (epoch: number) => EpochBlocks,
+  inOrder: () => EpochBlocks,
+): Source {
+  const buffer = (data.format === 'documents' && data.shuffle?.buffer) || null;
+  const epochs = new Epochs({ seed, batchSize: train.batchSize, buffer, make });
   return {
-    fingerprint: fingerprint.text,
-    count: (epoch) => Math.ceil(epochs.at(epoch).length / batchSize),
-    at: (epoch, batchIndex) => {
-      const blocks = epochs.at(epoch);
-      // the last batch of an epoch is filled up with its first blocks: all batches have one shape
-      const rows = Array.from({ length: batchSize }, (_, i) => blocks[(batchIndex * batchSize + i) % blocks.length]!);
-      return collate(rows, !seesOthers);
-    },
-    *validation(size) {
-      for (let first = 0; first < validation.length; first += size) {
-        yield collate(validation.slice(first, first + size), !seesOthers);
-      }
-    },
+    at: (position) => epochs.examples(position.epoch).batch(epochs.rows(position)),
+    after: (position) => epochs.after(position),
+    inOrder,
   };
 }
 
-function collate(blocks: readonly PackedBlock[], apart: boolean): Blocks {
+function collate(blocks: readonly PackedBlock[]): Blocks {
   const [size, blockSize] = [blocks.length, blocks[0]!.inputs.length];
   const join = (rows: readonly Int32Array[]): Int32Array => {
     const all = new Int32Array(rows.reduce((sum, { length }) => sum + length, 0));
@@ -151,10 +171,8 @@ function collate(blocks: readonly PackedBlock[], apart: boolean): Blocks {
     blockSize,
     inputs: join(blocks.map(({ inputs }) => inputs)),
     labels: join(blocks.map(({ labels }) => labels)),
-    ...(apart && {
-      visible: join(blocks.map(({ documents }) => documentMask(documents))),
-      positions: join(blocks.map(({ positions }) => positions)),
-    }),
+    visible: join(blocks.map(({ documents }) => documentMask(documents))),
+    positions: join(blocks.map(({ positions }) => positions)),
   };
 }
 
@@ -171,18 +189,6 @@ function withPrefixes({ size, blockSize, inputs, labels }: Blocks, key: (row: nu
     for (let t = 0; t < blockSize; t++) positions[start + t] = t;
   }
   return { size, blockSize, inputs, labels: kept, visible, positions };
-}
-
-function firstRows({ blockSize, inputs, labels, visible, positions }: Blocks, size: number): Blocks {
-  const end = size * blockSize;
-  return {
-    size,
-    blockSize,
-    inputs: inputs.slice(0, end),
-    labels: labels.slice(0, end),
-    ...(visible && { visible: visible.slice(0, end * blockSize) }),
-    ...(positions && { positions: positions.slice(0, end) }),
-  };
 }
 
 function blocksMicro({ size, blockSize, inputs, labels, visible, positions }: Blocks): Micro {

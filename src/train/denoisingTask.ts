@@ -1,6 +1,7 @@
 import { QkvError } from '../base/errors.ts';
 import { deriveSeed, type Key, permutation, RandomStream } from '../base/random.ts';
 import { BucketBatches, type BucketBatchesOptions, collatePairs, type TokenPair } from '../data/bucketBatches.ts';
+import type { Corpus } from '../data/corpus.ts';
 import type { EncoderDecoderModel } from '../models/model.ts';
 import { denoising } from '../objectives/denoising.ts';
 import { sentenceGroups } from '../objectives/sentenceGroups.ts';
@@ -8,14 +9,10 @@ import type { Sentences } from '../objectives/sentences.ts';
 import { spanCorruption, spanCorruptionLengths } from '../objectives/spanCorruption.ts';
 import type { DenoisingRecipe } from '../recipe/recipe.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
-import { documentsOf } from './documents.ts';
 import { EpochCache } from './epochCache.ts';
-import { Fingerprint } from './fingerprint.ts';
 import { pairMicro } from './pairMicro.ts';
-import { checkedLength, recipeModel, type StartingPoint } from './recipeModel.ts';
-import { openRecipeTokenizer } from './recipeTokenizer.ts';
-import type { Micro, TrainingTask } from './task.ts';
+import { checkedLength, recipeModel } from './recipeModel.ts';
+import type { Micro, TextTaskParts, TrainingTask } from './task.ts';
 import type { Translate } from './translationTask.ts';
 
 /** How texts are made of documents, and damaged. */
@@ -35,17 +32,11 @@ interface Corruption<Text> {
  */
 export function denoisingTask(
   recipe: DenoisingRecipe,
-  parts: { readonly train: string; readonly validation: string },
-  files: TokenizerFiles,
-  start: StartingPoint | undefined,
+  { tokenizer, files, corpora, start }: TextTaskParts,
   writer: ((model: EncoderDecoderModel, tokenizer: Tokenizer) => Translate) | undefined,
 ): TrainingTask {
-  const tokenizer = openRecipeTokenizer(recipe, files);
   const { model, declarations } = recipeModel(recipe, 'encoder-decoder', tokenizer, start);
   const maxLength = checkedLength('train.maxLength', recipe.train.maxLength, model);
-  const train = documentsOf(parts.train, tokenizer, 'training');
-  const fingerprint = new Fingerprint();
-  for (const document of train) for (const sentence of document) fingerprint.add(Int32Array.from(sentence));
   const batching = {
     seed: recipe.seed,
     batchTokens: recipe.train.batchTokens,
@@ -53,11 +44,10 @@ export function denoisingTask(
     padId: model.padId!,
     startId: model.startId,
   };
-  const validation = documentsOf(parts.validation, tokenizer, 'validation');
   const batches =
     recipe.objective.kind === 'span-corruption'
-      ? textBatches(spans(recipe.objective, maxLength, tokenizer), train, validation, batching)
-      : textBatches(noise(recipe.objective, maxLength, tokenizer), train, validation, batching);
+      ? textBatches(spans(recipe.objective, maxLength, tokenizer), corpora, batching)
+      : textBatches(noise(recipe.objective, maxLength, tokenizer), corpora, batching);
   const { fill } = recipe.evaluate;
   const write = fill.length > 0 ? writer?.(model, tokenizer) : undefined;
   return {
@@ -73,7 +63,7 @@ export function denoisingTask(
     },
     loss: { smoothing: 0, padded: true },
     bindings: undefined,
-    fingerprint: fingerprint.text,
+    fingerprint: corpora.train.store.fingerprint,
     notices: [],
     ...batches,
     validation: () => batches.validation(recipe.evaluate.sequences ?? Number.POSITIVE_INFINITY),
@@ -90,14 +80,15 @@ export function denoisingTask(
 /** The batches of a task: of training, epoch by epoch, and of the first `most` texts of the validation part. */
 function textBatches<Text>(
   corruption: Corruption<Text>,
-  train: readonly Sentences[],
-  validation: readonly Sentences[],
+  { train, validation }: TextTaskParts['corpora'],
   batching: BucketBatchesOptions,
 ): Pick<TrainingTask, 'batchAt' | 'after'> & { validation(most: number): Iterable<Micro> } {
   const { seed } = batching;
   const options = { ...batching, lengthMultiple: corruption.lengthMultiple };
-  const textsOf = (documents: readonly Sentences[], part: string, epoch: number): readonly Text[] =>
-    corruption.texts(documents, (site) => deriveSeed(seed, `${part} ${site}`, epoch));
+  const textsOf = (corpus: Corpus, part: string, epoch: number): readonly Text[] => {
+    const documents = Array.from(corpus.draw(epoch), (i) => corpus.store.document(i));
+    return corruption.texts(documents, (site) => deriveSeed(seed, `${part} ${site}`, epoch));
+  };
   const planOf = (texts: readonly Text[]): BucketBatches =>
     new BucketBatches(
       texts.map((text) => {

@@ -1,22 +1,19 @@
 import { QkvError } from '../base/errors.ts';
-import { deriveSeed, permutation } from '../base/random.ts';
+import { deriveSeed, type Key } from '../base/random.ts';
 import { int32 } from '../base/tensor.ts';
 import { IGNORED_LABEL } from '../data/bucketBatches.ts';
+import type { Corpus } from '../data/corpus.ts';
 import type { EncoderModel } from '../models/model.ts';
 import { type MaskedLmOptions, maskedLm, maskingEpoch } from '../objectives/maskedLm.ts';
-import { packSentences } from '../objectives/packSentences.ts';
-import { sentencePairs } from '../objectives/sentencePairs.ts';
-import type { Sentences } from '../objectives/sentences.ts';
+import { PackedSentences } from '../objectives/packedSentences.ts';
+import type { SentencePair } from '../objectives/sentencePairs.ts';
 import { wordStarts } from '../objectives/wordStarts.ts';
 import type { MaskedLanguageModelRecipe } from '../recipe/recipe.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
-import { documentsOf } from './documents.ts';
-import { EpochCache } from './epochCache.ts';
-import { Fingerprint } from './fingerprint.ts';
-import { checkedLength, recipeModel, type StartingPoint } from './recipeModel.ts';
-import { openRecipeTokenizer } from './recipeTokenizer.ts';
-import type { Micro, Sample, StopSignal, TrainingTask } from './task.ts';
+import { Epochs } from './epochs.ts';
+import { PairExamples } from './pairExamples.ts';
+import { checkedLength, recipeModel } from './recipeModel.ts';
+import type { Micro, Sample, StopSignal, TextTaskParts, TrainingTask } from './task.ts';
 
 /** Fills the masks of texts with the weights that the model has now; undefined when `stop` was set meanwhile. */
 export type Fill = (texts: readonly string[], stop: StopSignal) => Promise<Sample[] | undefined>;
@@ -28,8 +25,11 @@ interface Example {
   readonly pair?: { readonly segments: Int32Array; readonly label: number };
 }
 
-/** The examples of one epoch. */
-type Epoch = readonly Example[];
+/** The examples of one epoch, made when they are asked for. */
+interface Examples {
+  readonly count: number;
+  at(index: number): Example;
+}
 
 /**
  * Masked words in running text, a sentence a line and a blank line between documents: packed sentences (RoBERTa's
@@ -38,12 +38,9 @@ type Epoch = readonly Example[];
  */
 export function maskedLanguageModelTask(
   recipe: MaskedLanguageModelRecipe,
-  parts: { readonly train: string; readonly validation: string },
-  files: TokenizerFiles,
-  start: StartingPoint | undefined,
+  { tokenizer, files, corpora, start }: TextTaskParts,
   filler: ((model: EncoderModel, tokenizer: Tokenizer) => Fill) | undefined,
 ): TrainingTask {
-  const tokenizer = openRecipeTokenizer(recipe, files);
   const { seed, objective, evaluate } = recipe;
   const asksPairs = objective.sentences !== 'none';
   const { model, declarations } = recipeModel(
@@ -65,40 +62,46 @@ export function maskedLanguageModelTask(
     maxNgram: objective.maxNgram,
     ...(objective.words !== 'none' && { wordStarts: wordStarts(tokenizer, objective.words) }),
   };
-  const examplesOf = (documents: readonly Sentences[], site: string, epoch: number): Epoch => {
+  const examplesOf = ({ store }: Corpus, documents: Uint32Array, site: string, epoch: number): Examples => {
     if (objective.sentences === 'none') {
-      const packing = {
-        packing: 'full-sentences',
-        maxLength,
-        startId: special.start,
-        separatorId: special.end,
-      } as const;
-      return [...packSentences(documents, packing)].map((ids) => ({ ids }));
+      const packing = { maxLength, startId: special.start, separatorId: special.end };
+      const packed = new PackedSentences(store, documents, packing);
+      return { count: packed.count, at: (i) => ({ ids: packed.at(i) }) };
     }
     const options = { objective: objective.sentences, maxLength, clsId: special.start, sepId: special.end };
-    return documents.flatMap((_, i) =>
-      sentencePairs(documents, i, options, deriveSeed(seed, `${site} pairs`, epoch, i)).map(
-        ({ ids, segments, label }) => ({ ids, pair: { segments, label } }),
-      ),
-    );
+    const keyOf = (i: number): Key => deriveSeed(seed, `${site} pairs`, epoch, i);
+    const pairs = new PairExamples(store, documents, options, keyOf);
+    const toExample = ({ ids, segments, label }: SentencePair): Example => ({ ids, pair: { segments, label } });
+    return { count: pairs.count, at: (i) => toExample(pairs.at(i)) };
   };
   const most = Math.max(1, Math.ceil(objective.rate * maxLength));
-  const toMicro = (examples: Epoch, rows: readonly number[], site: string, epoch: number): Micro => {
+  const toMicro = (examples: Examples, rows: readonly number[], site: string, epoch: number): Micro => {
     const key = (row: number) =>
       deriveSeed(seed, `${site} mask`, maskingEpoch(epoch, objective.copies ?? undefined), row);
-    const masked = rows.map((row) => ({ ...examples[row]!, ...maskedLm(examples[row]!.ids, masking, key(row)) }));
+    const masked = rows.map((row) => {
+      const example = examples.at(row);
+      return { ...example, ...maskedLm(example.ids, masking, key(row)) };
+    });
     return collate(masked, { maxLength, most, padId: model.padId!, segments: model.segments > 0 && asksPairs });
   };
 
-  const train = documentsOf(parts.train, tokenizer, 'training');
-  const validation = examplesOf(documentsOf(parts.validation, tokenizer, 'validation'), 'validation', 0);
-  const epochs = new EpochCache((epoch) => {
-    const examples = examplesOf(train, 'train', asksPairs ? maskingEpoch(epoch, objective.copies ?? undefined) : 0);
-    return { examples, order: permutation(seed, epoch, examples.length) };
-  });
   const { batchSize } = recipe.train;
-  const fingerprint = new Fingerprint();
-  for (const document of train) for (const sentence of document) fingerprint.add(Int32Array.from(sentence));
+  const { train } = corpora;
+  const validation = examplesOf(corpora.validation, corpora.validation.draw(0), 'validation', 0);
+  let made: { readonly version: number; readonly examples: Examples } | undefined;
+  const epochs = new Epochs({
+    seed,
+    batchSize,
+    buffer: (recipe.data.format === 'documents' && recipe.data.shuffle?.buffer) || null,
+    make: (epoch) => {
+      // the same documents in the same pairs need not be made again
+      const version = asksPairs ? maskingEpoch(epoch, objective.copies ?? undefined) : 0;
+      if (made?.version !== version || !train.isConstant) {
+        made = { version, examples: examplesOf(train, train.draw(epoch), 'train', version) };
+      }
+      return made.examples;
+    },
+  });
   const fill = evaluate.fill.length > 0 ? filler?.(model, tokenizer) : undefined;
   return {
     model,
@@ -108,20 +111,12 @@ export function maskedLanguageModelTask(
     generationConfig: undefined,
     loss: { smoothing: 0, padded: true, segments: model.segments > 0 && asksPairs, targetsOnly: true },
     bindings: { B: batchSize, T: maxLength, M: most },
-    fingerprint: fingerprint.text,
+    fingerprint: train.store.fingerprint,
     notices: [],
-    batchAt: ({ epoch, batchIndex }) => {
-      const { examples, order } = epochs.at(epoch);
-      // the last batch of an epoch is filled up with its first examples: all batches have one shape
-      const rows = Array.from({ length: batchSize }, (_, i) => order[(batchIndex * batchSize + i) % order.length]!);
-      return toMicro(examples, rows, 'train', epoch);
-    },
-    after: ({ epoch, batchIndex }) => {
-      const isLast = (batchIndex + 1) * batchSize >= epochs.at(epoch).order.length;
-      return isLast ? { epoch: epoch + 1, batchIndex: 0 } : { epoch, batchIndex: batchIndex + 1 };
-    },
+    batchAt: (position) => toMicro(epochs.examples(position.epoch), epochs.rows(position), 'train', position.epoch),
+    after: (position) => epochs.after(position),
     *validation() {
-      const count = Math.min(validation.length, evaluate.sequences ?? Number.POSITIVE_INFINITY);
+      const count = Math.min(validation.count, evaluate.sequences ?? Number.POSITIVE_INFINITY);
       for (let first = 0; first < count; first += batchSize) {
         const rows = Array.from({ length: Math.min(batchSize, count - first) }, (_, i) => first + i);
         yield toMicro(validation, rows, 'validation', 0);

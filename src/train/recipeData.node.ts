@@ -5,9 +5,8 @@ import { QkvError } from '../base/errors.ts';
 import { absentParameters } from '../checkpoint/absentParameters.ts';
 import { loadStrictInto } from '../checkpoint/loadStrict.ts';
 import type { Storage } from '../checkpoint/storage.ts';
-import { columnOf } from '../data/columns.ts';
 import { readLines } from '../data/files.node.ts';
-import { readText, splitText } from '../data/lines.ts';
+import { readText } from '../data/lines.ts';
 import { readPairsTsv, readParallel, type TextPair } from '../data/pairs.ts';
 import { readConll } from '../data/readConll.ts';
 import { readRecords } from '../data/readRecords.node.ts';
@@ -19,20 +18,14 @@ import { fillArena, openParts } from '../pretrained/pretrained.ts';
 import type { TokenizerSource } from '../pretrained/tokenizerSource.ts';
 import { originOf, type RecordSource } from '../recipe/dataSource.ts';
 import type { HeadRecipe } from '../recipe/headRecipes.ts';
-import type {
-  DenoisingRecipe,
-  InstructionRecipe,
-  LanguageModelRecipe,
-  MaskedLanguageModelRecipe,
-  Recipe,
-  TranslationRecipe,
-} from '../recipe/recipe.ts';
+import type { InstructionRecipe, Recipe, TranslationRecipe } from '../recipe/recipe.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
 import { type Conversation, conversationOf } from './conversations.ts';
 import type { RecordParts } from './headTask.ts';
 import { withLayers } from './keptLayers.ts';
 import { maxLengthOf, type StartingPoint } from './recipeModel.ts';
 import { existingTokenizerFiles, trainRecipeTokenizer } from './recipeTokenizer.ts';
+import { originFiles } from './textCorpora.node.ts';
 import type { PairParts } from './translationTask.ts';
 
 export async function readPairs({ data }: TranslationRecipe): Promise<PairParts> {
@@ -54,9 +47,10 @@ export async function* recipeRecords(
   source: RecordSource,
   fields: readonly FieldName[],
 ): AsyncGenerator<DataRecord, void, undefined> {
-  const { files, format, header } = originOf(source);
+  const origin = originOf(source);
+  const { format, header } = origin;
   yield* readRecords({
-    files: files!,
+    files: await originFiles(origin),
     format: format ?? undefined,
     header: header ?? fields.some((field) => typeof field === 'string'),
   });
@@ -81,18 +75,6 @@ async function all<T>(pairs: AsyncIterable<T>): Promise<T[]> {
   const list: T[] = [];
   for await (const pair of pairs) list.push(pair);
   return list;
-}
-
-export async function readTexts({ data }: LanguageModelRecipe | MaskedLanguageModelRecipe | DenoisingRecipe): Promise<{
-  readonly train: string;
-  readonly validation: string;
-}> {
-  const read = (path: string): Promise<string> => {
-    const lines = readLines(path);
-    return readText(data.column === null ? lines : columnOf(lines, data.column));
-  };
-  if (data.format === 'text') return splitText(await read(data.file), data.validationFraction);
-  return { train: await read(data.train), validation: await read(data.validation) };
 }
 
 /** Conversations: those of the records, or of their prompt and completion. */
@@ -166,7 +148,7 @@ function fillNotice(
 /** The recipe's tokenizer: trained from `texts`, or the one that it names, with the tokenizer_config.json beside it. */
 export async function makeTokenizer(
   recipe: Recipe,
-  texts: () => Iterable<string>,
+  texts: () => Iterable<string> | Promise<Iterable<string>>,
   start: Start | undefined,
 ): Promise<TokenizerFiles> {
   const maxLength = maxLengthOf(recipe, start);
@@ -183,7 +165,7 @@ export async function makeTokenizer(
     const all = { ...(JSON.parse(files['tokenizer_config.json']) as object), ...config };
     return { ...files, 'tokenizer_config.json': `${JSON.stringify(all, null, 2)}\n` };
   }
-  if (recipe.tokenizer.kind !== 'file') return trainRecipeTokenizer(recipe, recipe.tokenizer, texts(), maxLength);
+  if (recipe.tokenizer.kind !== 'file') return trainRecipeTokenizer(recipe, recipe.tokenizer, await texts(), maxLength);
   const { path } = recipe.tokenizer;
   const beside = join(dirname(path), 'tokenizer_config.json');
   return existingTokenizerFiles(await readJson(path), existsSync(beside) ? await readJson(beside) : {}, maxLength);

@@ -40,7 +40,7 @@ function specialTokens(recipe: Recipe, tokenizer: TrainedTokenizerRecipe): Speci
       (recipe.task !== 'language-model' || tokenizer.limitAlphabet !== null || tokenizer.minFrequency > 1));
   const unk = hasUnknown ? { unk: '<unk>' } : {};
   if (recipe.task === 'language-model') {
-    const ends = tokenizer.kind === 'byte-bpe' || recipe.train.packing !== 'random-blocks';
+    const ends = tokenizer.kind === 'byte-bpe' || recipe.data.format === 'documents';
     return { ...(ends && { eos: GPT2_END }), ...unk };
   }
   if (recipe.task === 'instruction') return { pad: '<pad>', eos: GPT2_END, ...unk };

@@ -1,12 +1,14 @@
 import type { Bindings } from '../base/dim.ts';
 import type { JsonObject } from '../checkpoint/checkpoint.ts';
 import type { BatchPosition } from '../data/bucketBatches.ts';
+import type { Corpus } from '../data/corpus.ts';
 import type { Model } from '../models/model.ts';
 import type { ParameterDeclaration } from '../nn/scope.ts';
 import type { Tensors } from '../runtime/runtime.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
 import type { LossOptions } from './objectives.ts';
+import type { StartingPoint } from './recipeModel.ts';
 
 /** One batch as the loss takes it. */
 export interface Micro {
@@ -70,6 +72,15 @@ export interface TrainingTask {
   readonly isWhole?: boolean;
   /** Further files of the published model's folder, by their paths in it. */
   readonly modelFiles?: Readonly<Record<string, string>>;
+}
+
+/** What a task of running text is made of, besides its recipe. */
+export interface TextTaskParts {
+  readonly tokenizer: Tokenizer;
+  readonly files: TokenizerFiles;
+  readonly corpora: { readonly train: Corpus; readonly validation: Corpus };
+  /** The model that is trained further. */
+  readonly start: StartingPoint | undefined;
 }
 
 /** An `AbortSignal` is one. */

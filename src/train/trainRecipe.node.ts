@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { unreachable } from '../base/errors.ts';
 import { nodeStorage } from '../checkpoint/storage.node.ts';
 import { locateModel } from '../pretrained/openModel.node.ts';
 import { loadPretrained } from '../pretrained/pretrained.ts';
@@ -21,12 +22,13 @@ import {
   readConversations,
   readHeadRecords,
   readPairs,
-  readTexts,
   type Start,
 } from './recipeData.node.ts';
+import { openRecipeTokenizer } from './recipeTokenizer.ts';
 import { RunFolder, type SavedRun } from './runFolder.node.ts';
 import type { Examination, StopSignal, TrainingTask } from './task.ts';
 import { withTeacher } from './teacher.ts';
+import { textCorpora, tokenizerTexts } from './textCorpora.node.ts';
 import { type EndReason, Trainer, type TrainingOutcome } from './trainer.ts';
 import { translationTask } from './translationTask.ts';
 
@@ -73,7 +75,7 @@ export async function trainRecipe(
   let task: TrainingTask;
   try {
     const from = await startOf(recipe, saved);
-    task = await makeTask(runtime, recipe, saved?.tokenizerFiles, from, () => trainer.arena);
+    task = await makeTask(runtime, recipe, saved?.tokenizerFiles, from, () => trainer.arena, notice);
     if ('distill' in recipe && recipe.distill) task = await taught(task, recipe.distill, recipe.train);
     for (const text of task.notices) notice(text);
     trainer = await Trainer.create(runtime, recipe, task, {
@@ -144,6 +146,7 @@ async function makeTask(
   files: TokenizerFiles | undefined,
   start: Start | undefined,
   arena: () => Trainer['arena'],
+  onNotice: (text: string) => void,
 ): Promise<TrainingTask> {
   if (recipe.task === 'translation') {
     const parts = await readPairs(recipe);
@@ -167,17 +170,21 @@ async function makeTask(
     files ??= await makeTokenizer(recipe, texts, start);
     return instructionTask(recipe, parts, files, start, answererFor(runtime, arena, recipe.evaluate.maxLength));
   }
-  const parts = await readTexts(recipe);
-  if (recipe.task === 'masked-language-model') {
-    // a line is a text of its own here
-    files ??= await makeTokenizer(recipe, () => parts.train.split('\n'), start);
-    return maskedLanguageModelTask(recipe, parts, files, start, fillerFor(runtime, arena));
+  const unit = recipe.task === 'language-model' ? 'text' : 'sentences';
+  files ??= await makeTokenizer(recipe, () => tokenizerTexts(recipe, unit), start);
+  const tokenizer = openRecipeTokenizer(recipe, files);
+  const corpora = await textCorpora(recipe, unit, tokenizer, files, onNotice);
+  const given = { tokenizer, files, corpora, start };
+  switch (recipe.task) {
+    case 'language-model':
+      return languageModelTask(recipe, given, samplerFor(runtime, arena, recipe));
+    case 'masked-language-model':
+      return maskedLanguageModelTask(recipe, given, fillerFor(runtime, arena));
+    case 'denoising': {
+      const evaluate = { beam: 1, maxLength: recipe.train.maxLength, keepsSpecial: true };
+      return denoisingTask(recipe, given, translatorFor(runtime, arena, evaluate));
+    }
+    default:
+      return unreachable(recipe);
   }
-  if (recipe.task === 'denoising') {
-    files ??= await makeTokenizer(recipe, () => parts.train.split('\n'), start);
-    const evaluate = { beam: 1, maxLength: recipe.train.maxLength, keepsSpecial: true };
-    return denoisingTask(recipe, parts, files, start, translatorFor(runtime, arena, evaluate));
-  }
-  files ??= await makeTokenizer(recipe, () => [parts.train], start);
-  return languageModelTask(recipe, parts, files, start, samplerFor(runtime, arena, recipe));
 }

@@ -9,8 +9,10 @@ import { createNodeRuntime } from '../../src/runtime/node/node.ts';
 import type { Tensors } from '../../src/runtime/runtime.ts';
 import { languageModelTask } from '../../src/train/languageModelTask.ts';
 import { traceLoss } from '../../src/train/objectives.ts';
-import { makeTokenizer, readTexts } from '../../src/train/recipeData.node.ts';
+import { makeTokenizer } from '../../src/train/recipeData.node.ts';
+import { openRecipeTokenizer } from '../../src/train/recipeTokenizer.ts';
 import type { Micro, TrainingTask } from '../../src/train/task.ts';
+import { textCorpora, tokenizerTexts } from '../../src/train/textCorpora.node.ts';
 import { TinyRecipe } from './tinyRecipe.ts';
 
 const runtime = await createNodeRuntime({ threads: 1, spinning: false });
@@ -28,15 +30,16 @@ async function taskOf(...set: string[]): Promise<TrainingTask> {
   writeFileSync(join(tiny.folder, 'short.txt'), documents.join(''));
   const recipe = tiny.load(
     'language-model',
-    `data.file=${tiny.folder}/short.txt`,
+    `data={format: documents, train: ${tiny.folder}/short.txt, validation: {fraction: 0.2}}`,
     'model={family: gpt2, width: 32, layers: 2, heads: 2, maxLength: 128}',
     'tokenizer={kind: char, limitAlphabet: 150}',
     'train.blockSize=128',
     ...set,
   ) as LanguageModelRecipe;
-  const parts = await readTexts(recipe);
-  const files = await makeTokenizer(recipe, () => [parts.train], undefined);
-  return languageModelTask(recipe, parts, files, undefined, undefined);
+  const files = await makeTokenizer(recipe, () => tokenizerTexts(recipe, 'text'), undefined);
+  const tokenizer = openRecipeTokenizer(recipe, files);
+  const corpora = await textCorpora(recipe, 'text', tokenizer, files, () => {});
+  return languageModelTask(recipe, { tokenizer, files, corpora, start: undefined }, undefined);
 }
 
 /** Logits [B, T, V] of a batch, from the graph that training differentiates. */
@@ -93,7 +96,7 @@ describe('packed documents', () => {
   });
 
   it('that are not separate: it does', async () => {
-    const task = await taskOf(gpt2, 'train.packing=documents');
+    const task = await taskOf(gpt2, 'train.packing=continuous');
     const micro = task.batchAt(first);
     const [original, changed] = [await logitsOf(task, micro.inputs), await logitsOf(task, otherStart(micro))];
     for (let t = 0; t < 128; t++) expect(changed(0, t)).not.toEqual(original(0, t));

@@ -4,8 +4,10 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { DenoisingRecipe } from '../../src/recipe/recipe.ts';
 import { denoisingTask } from '../../src/train/denoisingTask.ts';
-import { makeTokenizer, readTexts } from '../../src/train/recipeData.node.ts';
+import { makeTokenizer } from '../../src/train/recipeData.node.ts';
+import { openRecipeTokenizer } from '../../src/train/recipeTokenizer.ts';
 import type { Micro, TrainingTask } from '../../src/train/task.ts';
+import { textCorpora, tokenizerTexts } from '../../src/train/textCorpora.node.ts';
 import { TinyRecipe } from './tinyRecipe.ts';
 
 const bart = [
@@ -17,9 +19,10 @@ const bart = [
 async function taskOf(...set: string[]): Promise<TrainingTask> {
   using tiny = new TinyRecipe();
   const recipe = tiny.load('denoising', ...set) as DenoisingRecipe;
-  const parts = await readTexts(recipe);
-  const files = await makeTokenizer(recipe, () => parts.train.split('\n'), undefined);
-  return denoisingTask(recipe, parts, files, undefined, undefined);
+  const files = await makeTokenizer(recipe, () => tokenizerTexts(recipe, 'sentences'), undefined);
+  const tokenizer = openRecipeTokenizer(recipe, files);
+  const corpora = await textCorpora(recipe, 'sentences', tokenizer, files, () => {});
+  return denoisingTask(recipe, { tokenizer, files, corpora, start: undefined }, undefined);
 }
 
 function epochOf(task: TrainingTask, epoch: number): Micro[] {

@@ -128,7 +128,7 @@ describe('sequence classification', () => {
     const masked = await train(
       {
         task: 'masked-language-model',
-        data: '{ format: text-files, train: documents.txt, validation: documents.txt }',
+        data: '{ format: documents, train: documents.txt, validation: documents.txt }',
         steps: 2,
         more: '  maxLength: 32',
       },

@@ -1,0 +1,58 @@
+import type { Key } from '../base/random.ts';
+import type { TokenStore } from '../data/tokenStore.ts';
+import { type SentencePair, type SentencePairsOptions, sentencePairs } from '../objectives/sentencePairs.ts';
+
+/** Tokens of pairs that are kept to be asked for again. */
+const CACHED = 8e6;
+
+/**
+ * The pairs of sentences of one epoch. They are made twice: once to count them, and, of large data, again when they are asked for,
+ * the pairs of a document together; so memory holds 4 bytes of a document and the pairs that were made last.
+ */
+export class PairExamples {
+  readonly #pairsOf: (index: number) => readonly SentencePair[];
+  /** [D + 1]: the first pair of each document. */
+  readonly #starts: Uint32Array;
+  readonly #cache = new Map<number, readonly SentencePair[]>();
+  #cached = 0;
+
+  constructor(store: TokenStore, documents: Uint32Array, options: SentencePairsOptions, keyOf: (index: number) => Key) {
+    const list = {
+      length: documents.length,
+      at: (i: number) => (i < documents.length ? store.document(documents[i]!) : undefined),
+    };
+    this.#pairsOf = (index) => sentencePairs(list, index, options, keyOf(index));
+    this.#starts = new Uint32Array(documents.length + 1);
+    for (let i = 0; i < documents.length; i++) this.#starts[i + 1] = this.#starts[i]! + this.#pairs(i).length;
+  }
+
+  get count(): number {
+    return this.#starts.at(-1)!;
+  }
+
+  at(index: number): SentencePair {
+    let [low, high] = [0, this.#starts.length - 1];
+    while (high - low > 1) {
+      const middle = (low + high) >>> 1;
+      if (this.#starts[middle]! <= index) low = middle;
+      else high = middle;
+    }
+    return this.#pairs(low)[index - this.#starts[low]!]!;
+  }
+
+  #pairs(index: number): readonly SentencePair[] {
+    const known = this.#cache.get(index);
+    if (known) return known;
+    const pairs = this.#pairsOf(index);
+    this.#cache.set(index, pairs);
+    this.#cached += sizeOf(pairs);
+    for (const [oldest, old] of this.#cache) {
+      if (this.#cached <= CACHED || oldest === index) break;
+      this.#cache.delete(oldest);
+      this.#cached -= sizeOf(old);
+    }
+    return pairs;
+  }
+}
+
+const sizeOf = (pairs: readonly SentencePair[]): number => pairs.reduce((sum, { ids }) => sum + ids.length, 0);
