@@ -473,12 +473,12 @@ const languageModel = z
   .refine(({ objective, train }) => !objective.prefix || train.packing !== 'separate-documents', {
     path: ['train', 'packing'],
     error: 'continuous, with objective.prefix',
-    when: ({ value }) => at(value, 'objective', 'prefix') === true,
+    when: ({ value }) => at(value, 'objective', 'prefix') === true && at(value, 'train') !== undefined,
   })
   .refine(({ data, train }) => data.format === 'documents' || train.packing !== 'separate-documents', {
     path: ['train', 'packing'],
     error: 'continuous, with data.format text',
-    when: ({ value }) => at(value, 'data', 'format') === 'text',
+    when: ({ value }) => at(value, 'data', 'format') === 'text' && at(value, 'train') !== undefined,
   });
 
 const maskedLanguageModel = z.strictObject({
