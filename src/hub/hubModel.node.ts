@@ -40,15 +40,33 @@ export interface HubOptions {
  * @throws QkvError `io` (no such model or revision, no access, no network, disk full), `checkpoint` (not a model that qkv
  *   reads, wrong checksum) or `usage`; the signal's reason once it is aborted
  */
-export async function hubModel(name: HubName, options: HubOptions = {}): Promise<string> {
+export function hubModel(name: HubName, options: HubOptions = {}): Promise<string> {
+  return hubSnapshot('model', name, modelFiles, options);
+}
+
+/** Of the names of all files those that are wanted; the JSON of one of them may be asked for. */
+export type ChooseFiles = (
+  where: string,
+  names: readonly string[],
+  readJson: (name: string) => Promise<unknown>,
+) => Promise<readonly string[]>;
+
+/** The folder with the chosen files of a repository of the hub: see `hubModel`. */
+export async function hubSnapshot(
+  type: 'model' | 'dataset',
+  name: HubName,
+  choose: ChooseFiles,
+  options: HubOptions = {},
+): Promise<string> {
   const settings = hubSettings();
-  const repository = join(settings.cache, `models--${name.id.replace('/', '--')}`);
-  if (settings.isOffline) return cachedSnapshot(name, repository, 'HF_HUB_OFFLINE is set');
+  const repository = join(settings.cache, `${type}s--${name.id.replace('/', '--')}`);
+  const asked: Asked = { type, name, repository, choose };
+  if (settings.isOffline) return cachedSnapshot(asked, 'HF_HUB_OFFLINE is set');
   try {
-    return await fetchSnapshot(name, repository, settings, options);
+    return await fetchSnapshot(asked, settings, options);
   } catch (error) {
     if (!(error instanceof HubUnreachable)) throw error;
-    const folder = await cachedSnapshot(name, repository, error.message).catch(() => {
+    const folder = await cachedSnapshot(asked, error.message).catch(() => {
       throw error;
     });
     options.onNote?.(`${error.parts.where} gives ${error.parts.got}; using the copy in the cache`);
@@ -59,7 +77,17 @@ export async function hubModel(name: HubName, options: HubOptions = {}): Promise
 const isCommit = (text: string): boolean => /^[0-9a-f]{40}$/.test(text);
 const refPath = (repository: string, revision: string): string => join(repository, 'refs', revision);
 
-async function cachedSnapshot({ id, revision = 'main' }: HubName, repository: string, why: string): Promise<string> {
+interface Asked {
+  readonly type: 'model' | 'dataset';
+  readonly name: HubName;
+  readonly repository: string;
+  readonly choose: ChooseFiles;
+}
+
+async function cachedSnapshot(
+  { name: { id, revision = 'main' }, repository, choose }: Asked,
+  why: string,
+): Promise<string> {
   const ref = await readFile(refPath(repository, revision), 'utf8').catch(() => revision);
   const folder = join(repository, 'snapshots', ref.trim());
   const where = `${id}@${revision}`;
@@ -68,7 +96,7 @@ async function cachedSnapshot({ id, revision = 'main' }: HubName, repository: st
     const entries = await readdir(folder, { recursive: true });
     const sizes = await Promise.all(entries.map((name) => sizeOf(join(folder, name))));
     const names = entries.filter((_, i) => sizes[i] !== undefined).map((name) => name.replaceAll(sep, '/'));
-    await modelFiles(where, names, async (name) => JSON.parse(await readFile(join(folder, name), 'utf8')));
+    await choose(where, names, async (name) => JSON.parse(await readFile(join(folder, name), 'utf8')));
   } catch (cause) {
     throw new QkvError('io', {
       where,
@@ -81,38 +109,38 @@ async function cachedSnapshot({ id, revision = 'main' }: HubName, repository: st
 }
 
 async function fetchSnapshot(
-  name: HubName,
-  repository: string,
+  { type, name, repository, choose }: Asked,
   settings: HubSettings,
   options: HubOptions,
 ): Promise<string> {
-  const { listFiles, modelInfo } = await import('@huggingface/hub');
+  const { datasetInfo, listFiles, modelInfo } = await import('@huggingface/hub');
   const { id, revision = 'main' } = name;
   const where = `${id} on ${settings.endpoint}`;
   const fetch = hubFetch(name, settings, options.signal);
   const request = { hubUrl: settings.endpoint, fetch };
-  const info = await answer(
+  const about = { ...request, name: id, revision };
+  const info: { readonly sha: string; readonly filePaths?: readonly unknown[] } = await answer(
     where,
-    modelInfo({ ...request, name: id, revision, additionalFields: ['sha', 'filePaths'] }),
+    type === 'model'
+      ? modelInfo({ ...about, additionalFields: ['sha', 'filePaths'] })
+      : datasetInfo({ ...about, additionalFields: ['sha'] }),
   );
   const commit = info.sha;
   if (!isCommit(commit)) throw wrongAnswer(where, `the commit ${JSON.stringify(commit)}`);
-  const names: readonly unknown[] = info.filePaths;
-  if (!names.every((one) => typeof one === 'string')) throw wrongAnswer(where, 'files without names');
   const folder = join(repository, 'snapshots', commit);
 
   let listed: Promise<ReadonlyMap<string, HubBlob>> | undefined;
   const list = async () => {
     const blobs = new Map<string, HubBlob>();
-    for await (const { type, path, size, oid, lfs } of listFiles({
+    for await (const { type: entry, path, size, oid, lfs } of listFiles({
       ...request,
-      repo: id,
+      repo: { type, name: id },
       revision: commit,
       recursive: true,
     })) {
-      if (type !== 'file') continue;
+      if (entry !== 'file') continue;
       const hash = lfs?.oid ?? oid ?? '';
-      const url = `${settings.endpoint}/${id}/resolve/${commit}/${path.split('/').map(encodeURIComponent).join('/')}`;
+      const url = `${settings.endpoint}/${type === 'dataset' ? 'datasets/' : ''}${id}/resolve/${commit}/${path.split('/').map(encodeURIComponent).join('/')}`;
       blobs.set(path, {
         name: `${id}: ${path}`,
         url,
@@ -132,7 +160,10 @@ async function fetchSnapshot(
     await fetchFiles(wanted, { id, repository, folder, fetch, signal: options.signal, onProgress });
   };
 
-  const files = await modelFiles(where, names, async (index) => {
+  // what is known of a dataset does not name its files
+  const names = info.filePaths ?? [...(await (listed ??= answer(where, list()))).keys()];
+  if (!names.every((one) => typeof one === 'string')) throw wrongAnswer(where, 'files without names');
+  const files = await choose(where, names, async (index) => {
     await fetchMissing([index]);
     return answer(where, readFile(join(folder, index), 'utf8').then(JSON.parse));
   });

@@ -75,7 +75,8 @@ function shardNames(where: string, index: string, json: unknown, names: readonly
 }
 
 /** By the rules of POSIX and of Windows: a cache may be used from both. */
-function checkFileName(where: string, name: string): void {
+/** @throws QkvError `checkpoint` for a name that could leave its folder */
+export function checkFileName(where: string, name: string): void {
   const isSafe = !/[\\:\p{Cc}]/u.test(name) && !name.split('/').some((part) => part === '' || /^\.{1,2}$/.test(part));
   if (isSafe) return;
   throw new QkvError('checkpoint', {

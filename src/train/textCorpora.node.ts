@@ -11,6 +11,8 @@ import { matchFiles } from '../data/matchFiles.node.ts';
 import { type ReadDocumentsOptions, readRunningText, readSentences } from '../data/readDocuments.node.ts';
 import { tokenFile } from '../data/tokenFile.node.ts';
 import { memoryTokens, type TokenStore, type TokenWriter } from '../data/tokenStore.ts';
+import { hubDataset } from '../hub/hubDataset.node.ts';
+import { checkRevision, parseHubName } from '../hub/hubName.ts';
 import { type DataOrigin, type DocumentSource, type DocumentsData, documentSourcesOf } from '../recipe/dataSource.ts';
 import type { DenoisingRecipe, LanguageModelRecipe, MaskedLanguageModelRecipe, TextData } from '../recipe/recipe.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
@@ -37,7 +39,11 @@ const VERSION = 1;
 
 /** The files of a source: what its paths and globs name, or those of a dataset of the hub, fetched where they are not here. */
 export async function originFiles(origin: DataOrigin): Promise<string[]> {
-  return matchFiles(origin.files!);
+  if (origin.hub === undefined) return matchFiles(origin.files!);
+  const name = parseHubName(origin.hub);
+  if (name === undefined) throw new QkvError('recipe', { where: 'data.hub', got: origin.hub, expected: 'org/name' });
+  const revision = origin.revision === undefined ? name.revision : checkRevision(origin.revision);
+  return hubDataset({ id: name.id, revision }, origin);
 }
 
 /** The texts that the recipe's tokenizer is learnt from. */

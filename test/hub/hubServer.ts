@@ -49,7 +49,7 @@ export interface HubServer extends AsyncDisposable {
 
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 const gitHash = (bytes: Uint8Array) => createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex');
-const isLarge = (path: string) => /\.(safetensors|bin)$/.test(path);
+const isLarge = (path: string) => /\.(safetensors|bin|parquet)$/.test(path);
 
 /**
  * The hub's protocol as far as a download needs it, on this machine: model info, paged file lists, files with ETag and
@@ -109,7 +109,9 @@ export async function startHub(repositories: Readonly<Record<string, Repository>
     if (faults.status !== undefined) return refuse(response, faults.status, '', 'out of order');
     const url = new URL(request.url!, hubUrl);
     const [, id, action, rawRevision, path] =
-      /^\/(?:api\/models\/)?([^/]+\/[^/]+)\/(revision|tree|resolve)\/([^/]+)(?:\/(.*))?$/.exec(url.pathname) ?? [];
+      /^\/(?:api\/models\/|api\/datasets\/|datasets\/)?([^/]+\/[^/]+)\/(revision|tree|resolve)\/([^/]+)(?:\/(.*))?$/.exec(
+        url.pathname,
+      ) ?? [];
     const repository = repositories[id ?? ''];
     const isKnown = request.headers.authorization === `Bearer ${repository?.token}`;
     if (!repository || (repository.token !== undefined && !isKnown)) {
