@@ -8,7 +8,10 @@ export { drawCurvesPng, drawOutlinedSvg, drawPng, type PngOptions } from './draw
 export { type EvaluationData, readEvaluationData } from './evaluate/readEvaluationData.node.ts';
 export { type ConvertOptions, convertFolder } from './export/convertFolder.node.ts';
 export { type Exported, type ExportOptions, exportFolder } from './export/exportFolder.node.ts';
-export type { HubProgress } from './hub/hubModel.node.ts';
+export type { DatasetPart } from './hub/datasetFiles.ts';
+export { hubDataset } from './hub/hubDataset.node.ts';
+export { type HubName, parseHubName } from './hub/hubName.ts';
+export type { HubProgress } from './hub/hubSnapshot.node.ts';
 export { type OpenModelOptions, openModel } from './pretrained/openModel.node.ts';
 export { sentenceEncoderAt } from './pretrained/sentenceEncoder.node.ts';
 export { loadRecipe } from './recipe/loadRecipe.node.ts';

@@ -1,27 +1,21 @@
 import { join } from 'node:path';
 import { type DatasetPart, datasetFiles } from './datasetFiles.ts';
-import { type HubOptions, hubSnapshot } from './hubModel.node.ts';
 import type { HubName } from './hubName.ts';
+import { type HubOptions, hubSnapshot } from './hubSnapshot.node.ts';
 
 /**
- * The paths of the files of a part of a dataset of the Hugging Face hub, fetched into the cache where they are not there:
+ * The files of a split of a dataset of the Hugging Face hub, in the cache: see `hubSnapshot`, and `datasetFiles` for how they are
+ * chosen.
  *
- *     await hubDataset({ id: 'openai/gsm8k', revision: undefined }, { config: 'main', split: 'train' })
+ *     await hubDataset(parseHubName('nyu-mll/glue', 'dataset')!, { config: 'cola', split: 'train' });
  *
- * The cache is that of Python's huggingface_hub (`datasets--org--name`). Environment and errors: see `hubModel`.
- *
- * @throws QkvError `data` for a configuration or a split that is not there
+ * @throws QkvError as both
  */
-export async function hubDataset(name: HubName, part: DatasetPart, options: HubOptions = {}): Promise<string[]> {
-  let chosen: readonly string[] = [];
-  const folder = await hubSnapshot(
-    'dataset',
+export async function hubDataset(name: HubName, part: DatasetPart = {}, options: HubOptions = {}): Promise<string[]> {
+  const { folder, files } = await hubSnapshot(
     name,
-    async (where, names) => {
-      chosen = datasetFiles(where, names, part);
-      return chosen;
-    },
+    (where, names, read) => datasetFiles(where, names, read, part),
     options,
   );
-  return chosen.map((file) => join(folder, file));
+  return files.map((file) => join(folder, file));
 }

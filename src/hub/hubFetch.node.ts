@@ -1,5 +1,5 @@
 import { QkvError } from '../base/errors.ts';
-import type { HubName } from './hubName.ts';
+import { type HubName, hubPath } from './hubName.ts';
 import type { HubSettings } from './hubSettings.node.ts';
 
 /** No answer, half an answer, or one that says to come back later: what is in the cache may do instead, and trying again helps. */
@@ -23,8 +23,8 @@ function reasonOf(cause: unknown): string {
 }
 
 /** The function `fetch` for the hub: with the user's token, and whatever is not a success thrown as a `QkvError`. */
-export function hubFetch({ id, revision }: HubName, settings: HubSettings, signal?: AbortSignal): typeof fetch {
-  const where = `${id} on ${settings.endpoint}`;
+export function hubFetch(name: HubName, settings: HubSettings, signal?: AbortSignal): typeof fetch {
+  const where = `${name.id} on ${settings.endpoint}`;
   const { origin } = new URL(settings.endpoint);
   return async (input, init) => {
     const url = input instanceof Request ? input.url : String(input);
@@ -47,36 +47,37 @@ export function hubFetch({ id, revision }: HubName, settings: HubSettings, signa
     }
     const text = response.headers.get('x-error-message') ?? '';
     await response.body?.cancel();
-    throw refusal(response, text, { where, id, revision, settings });
+    throw refusal(response, text, { where, name, settings });
   };
 }
 
 interface Asked {
   readonly where: string;
-  readonly id: string;
-  readonly revision: string | undefined;
+  readonly name: HubName;
   readonly settings: HubSettings;
 }
 
 /** What an answer other than success means. The hub says more than the status in the header `X-Error-Code`. */
-function refusal(response: Response, text: string, { where, id, revision, settings }: Asked): QkvError {
+function refusal(response: Response, text: string, { where, name, settings }: Asked): QkvError {
   const { status } = response;
   const code = response.headers.get('x-error-code');
   const said = `status ${status}${text && `, ${JSON.stringify(text)}`}`;
   const { endpoint, token } = settings;
+  const { kind, revision } = name;
+  const address = `${endpoint}/${hubPath(name)}`;
   const tokenHint =
     token === undefined
-      ? `For a private model set HF_TOKEN to a token from ${endpoint}/settings/tokens`
-      : 'The token in HF_TOKEN or in the file of `hf auth login` may be wrong, expired, or without access to this model';
+      ? `For a private ${kind} set HF_TOKEN to a token from ${endpoint}/settings/tokens`
+      : 'The token in HF_TOKEN or in the file of `hf auth login` may be wrong, expired, or without access to it';
   if (code === 'GatedRepo') {
     return new QkvError('io', {
       where,
-      got: `a model whose owner gives access on request (${said})`,
-      hint: `Accept its terms at ${endpoint}/${id}. ${tokenHint}`,
+      got: `a ${kind} whose owner gives access on request (${said})`,
+      hint: `Accept its terms at ${address}. ${tokenHint}`,
     });
   }
   if (code === 'RevisionNotFound') {
-    const hint = `${endpoint}/${id}/tree/main lists the branches and tags`;
+    const hint = `${address}/tree/main lists the branches and tags`;
     return new QkvError('io', { where, got: `no revision ${JSON.stringify(revision ?? 'main')}`, hint });
   }
   if (code === 'EntryNotFound') {
@@ -86,7 +87,7 @@ function refusal(response: Response, text: string, { where, id, revision, settin
   if (status === 401 || status === 404 || code === 'RepoNotFound') {
     return new QkvError('io', {
       where,
-      got: `no such model (${said}), nor a folder of this name here`,
+      got: `no such ${kind} (${said})${kind === 'model' ? ', nor a folder of this name here' : ''}`,
       hint: tokenHint,
     });
   }

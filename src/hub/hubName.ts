@@ -1,7 +1,8 @@
 import { QkvError } from '../base/errors.ts';
 
-/** A model on the Hugging Face hub. */
+/** A model or a dataset on the Hugging Face hub. */
 export interface HubName {
+  readonly kind: 'model' | 'dataset';
   /** `org/name` */
   readonly id: string;
   /** Branch, tag or commit; absent where the name gives none. */
@@ -13,16 +14,21 @@ const id = /^\w(?:[\w.-]*\w)?\/\w(?:[\w.-]*\w)?$/;
 const revision = /^[^\s\\:~^?*[\p{Cc}/]+(?:\/[^\s\\:~^?*[\p{Cc}/]+)*$/u;
 
 /**
- * Reads `org/name` or `org/name@revision`; undefined for what cannot be a model's id, by the rules of the hub
+ * Reads `org/name` or `org/name@revision`; undefined for what cannot be an id, by the rules of the hub
  * (`validate_repo_id` of huggingface_hub): letters, digits, `_ - .`, no `--` or `..`, at most 96 characters.
  *
  * @throws QkvError `usage` for an id with an impossible revision.
  */
-export function parseHubName(text: string): HubName | undefined {
+export function parseHubName(text: string, kind: HubName['kind'] = 'model'): HubName | undefined {
   const at = text.indexOf('@');
   const name = at === -1 ? text : text.slice(0, at);
   if (!id.test(name) || name.length > 96 || /--|\.\./.test(name)) return undefined;
-  return { id: name, revision: at === -1 ? undefined : checkRevision(text.slice(at + 1)) };
+  return { kind, id: name, revision: at === -1 ? undefined : checkRevision(text.slice(at + 1)) };
+}
+
+/** Where a repository is below the hub's address. */
+export function hubPath({ kind, id }: HubName): string {
+  return kind === 'model' ? id : `datasets/${id}`;
 }
 
 /** @throws QkvError `usage` */

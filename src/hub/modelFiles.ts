@@ -35,7 +35,7 @@ const moduleConfig = /^\d+_\w+\/config\.json$/; // 1_Pooling/config.json
 
 /**
  * The files of a repository that a model needs, weights last; of several formats the one that `from_pretrained` prefers.
- * `readIndex` gives the JSON of the file that names the shards.
+ * `read` gives the text of the file that names the shards.
  *
  * @throws QkvError `checkpoint` where the repository has no model in a form that qkv reads, or names a file that could
  * leave its folder.
@@ -43,7 +43,7 @@ const moduleConfig = /^\d+_\w+\/config\.json$/; // 1_Pooling/config.json
 export async function modelFiles(
   where: string,
   names: readonly string[],
-  readIndex: (name: string) => Promise<unknown>,
+  read: (name: string) => Promise<string | undefined>,
 ): Promise<string[]> {
   for (const name of names) checkFileName(where, name);
   const weights = weightFiles.find((name) => names.includes(name));
@@ -58,10 +58,11 @@ export async function modelFiles(
   }
   const others = names.filter((name) => otherFiles.has(name) || moduleConfig.test(name));
   if (!weights.endsWith('.index.json')) return [...others, weights];
-  return [...others, weights, ...shardNames(where, weights, await readIndex(weights), names)];
+  return [...others, weights, ...shardNames(where, weights, await read(weights), names)];
 }
 
-function shardNames(where: string, index: string, json: unknown, names: readonly string[]): string[] {
+function shardNames(where: string, index: string, text: string | undefined, names: readonly string[]): string[] {
+  const json = parsed(text);
   const map: unknown = typeof json === 'object' && json !== null && 'weight_map' in json && json.weight_map;
   const shards = [...new Set(typeof map === 'object' && map !== null ? Object.values(map) : [])];
   const wrong =
@@ -74,8 +75,16 @@ function shardNames(where: string, index: string, json: unknown, names: readonly
   });
 }
 
+/** Undefined for what is not JSON. */
+function parsed(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? '');
+  } catch {
+    return undefined;
+  }
+}
+
 /** By the rules of POSIX and of Windows: a cache may be used from both. */
-/** @throws QkvError `checkpoint` for a name that could leave its folder */
 export function checkFileName(where: string, name: string): void {
   const isSafe = !/[\\:\p{Cc}]/u.test(name) && !name.split('/').some((part) => part === '' || /^\.{1,2}$/.test(part));
   if (isSafe) return;

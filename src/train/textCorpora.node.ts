@@ -11,7 +11,6 @@ import { matchFiles } from '../data/matchFiles.node.ts';
 import { type ReadDocumentsOptions, readRunningText, readSentences } from '../data/readDocuments.node.ts';
 import { tokenFile } from '../data/tokenFile.node.ts';
 import { memoryTokens, type TokenStore, type TokenWriter } from '../data/tokenStore.ts';
-import { hubDataset } from '../hub/hubDataset.node.ts';
 import { checkRevision, parseHubName } from '../hub/hubName.ts';
 import { type DataOrigin, type DocumentSource, type DocumentsData, documentSourcesOf } from '../recipe/dataSource.ts';
 import type { DenoisingRecipe, LanguageModelRecipe, MaskedLanguageModelRecipe, TextData } from '../recipe/recipe.ts';
@@ -39,11 +38,12 @@ const VERSION = 1;
 
 /** The files of a source: what its paths and globs name, or those of a dataset of the hub, fetched where they are not here. */
 export async function originFiles(origin: DataOrigin): Promise<string[]> {
-  if (origin.hub === undefined) return matchFiles(origin.files!);
-  const name = parseHubName(origin.hub);
-  if (name === undefined) throw new QkvError('recipe', { where: 'data.hub', got: origin.hub, expected: 'org/name' });
-  const revision = origin.revision === undefined ? name.revision : checkRevision(origin.revision);
-  return hubDataset({ id: name.id, revision }, origin);
+  const { files, hub, revision, config, split } = origin;
+  if (files !== undefined) return matchFiles(files);
+  const name = parseHubName(hub!, 'dataset');
+  if (!name) throw new QkvError('data', { where: 'hub', got: hub!, expected: 'org/name of a dataset' });
+  const { hubDataset } = await import('../hub/hubDataset.node.ts');
+  return hubDataset(revision === undefined ? name : { ...name, revision: checkRevision(revision) }, { config, split });
 }
 
 /** The texts that the recipe's tokenizer is learnt from. */

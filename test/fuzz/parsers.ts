@@ -7,6 +7,10 @@ import { openSafetensors, type StoredTensor, safetensorsChunks } from '../../src
 import { verifySnapshot } from '../../src/checkpoint/snapshot.node.ts';
 import { openTorchPickle } from '../../src/checkpoint/torchPickle.ts';
 import { openZip } from '../../src/checkpoint/zipDirectory.ts';
+import { readCsv } from '../../src/data/delimited.ts';
+import { linesOf } from '../../src/data/lines.ts';
+import { readJsonl } from '../../src/data/readJsonl.ts';
+import { datasetFiles } from '../../src/hub/datasetFiles.ts';
 import { declarationsOf } from '../../src/models/declarations.ts';
 import { parseModel } from '../../src/models/registry.ts';
 import { generationDefaults } from '../../src/pretrained/generationDefaults.ts';
@@ -300,8 +304,38 @@ async function openSentences(storage: MemoryStorage): Promise<void> {
   await openSentenceEncoder(storage, within);
 }
 
+const DATASET_CARD = `---
+configs:
+- config_name: cola
+  data_files:
+  - split: train
+    path: cola/tr*.jsonl
+  - { split: validation, path: [cola/dev.jsonl] }
+- { config_name: sst2, data_dir: sst2, data_files: "**/*.jsonl", default: true }
+---
+`;
+
 /** Every parser of files from elsewhere, by the name that `npm run fuzz` knows it by. */
 export const parsers: Readonly<Record<string, Parser>> = {
+  csv: {
+    seeds: [single('data/table.csv')],
+    codes: ['data'],
+    run: async (storage, file) => void (await Array.fromAsync(readCsv(linesOf(textOf(storage, file), file), true))),
+  },
+  jsonl: {
+    seeds: [{ file: 'f', files: { f: json('{"a": "x", "b": [1, 2.5]}\n\n{"a": null}\n'.repeat(3)) } }],
+    codes: ['data'],
+    run: async (storage, file) => void (await Array.fromAsync(readJsonl(linesOf(textOf(storage, file), file)))),
+  },
+  'dataset-card': {
+    seeds: [{ file: 'README.md', files: { 'README.md': json(DATASET_CARD) } }],
+    codes: ['data'],
+    run: async (storage, file) => {
+      const names = ['cola/train.jsonl', 'cola/dev.jsonl', 'sst2/a/b.jsonl', file];
+      const read = async (): Promise<string> => textOf(storage, file);
+      for (const split of ['train', 'validation']) await datasetFiles('f', names, read, { config: 'cola', split });
+    },
+  },
   safetensors: {
     seeds: [single('checkpoint/dtypes.safetensors', 1300)],
     codes: ['checkpoint'],

@@ -1,82 +1,149 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { lstatSync, mkdtempSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join, relative } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { fieldText } from '../../src/data/records.ts';
-import { datasetFiles } from '../../src/hub/datasetFiles.ts';
+import type { DatasetPart } from '../../src/hub/datasetFiles.ts';
 import { hubDataset } from '../../src/hub/hubDataset.node.ts';
+import { parseHubName } from '../../src/hub/hubName.ts';
+import type { DataOrigin } from '../../src/recipe/dataSource.ts';
 import { recipeRecords } from '../../src/train/recipeData.node.ts';
-import { type HubServer, startHub } from './hubServer.ts';
+import { type Files, type HubServer, type Repository, startHub } from './hubServer.ts';
 
-const names = ['README.md', '.gitattributes', 'main/train-00000-of-00001.parquet', 'main/test-00000-of-00001.parquet'];
+const commit = 'c'.repeat(40);
+const text = (content: string) => Buffer.from(content);
+const parquet = readFileSync(new URL('../../fixtures/data/snappy.parquet', import.meta.url));
+const readme = `---
+license: mit
+configs:
+- config_name: cola
+  data_files:
+  - split: train
+    path: cola/tr*.jsonl
+  - split: validation
+    path: [cola/held.jsonl]
+- config_name: sst2
+  default: true
+  data_dir: sst2/
+  data_files: "**/*.jsonl"
+- config_name: described
+  description: the names of files tell
+---
+# A card
+`;
+const datasets: Record<string, Files> = {
+  'tiny/parquet': {
+    '.gitattributes': text('*'),
+    'README.md': text('# No YAML'),
+    'data/train-00000-of-00002.parquet': parquet,
+    'data/train-00001-of-00002.parquet': parquet,
+    'data/test-00000-of-00001.parquet': parquet,
+    'extra.csv': text('a\n1\n'),
+  },
+  'tiny/files': {
+    'dev.tsv': text('label\tsentence\n1\tgood\n'),
+    'train.tsv.gz': gzipSync('label\tsentence\n0\tbad\n'),
+  },
+  'tiny/folders': { 'en/train.csv': text('a\n1\n'), 'zh/train.csv': text('a\n2\n'), 'zh/latest.csv': text('a\n3\n') },
+  'tiny/configs': {
+    'README.md': text(readme),
+    'cola/train.jsonl': text('{"i": 1}\n'),
+    'cola/held.jsonl': text('{"i": 2}\n'),
+    'sst2/a/b.jsonl': text('{"i": 3}\n'),
+    'sst2/c.jsonl': text('{"i": 4}\n'),
+  },
+  'tiny/one': { 'README.md': text(''), 'LICENSE.txt': text('free'), 'poems.txt': text('one\n\ntwo\n') },
+  'tiny/pictures': { 'a.png': text('') },
+  'tiny/wrong': { 'README.md': text('---\nconfigs: [\n---\n'), 'train.csv': text('a\n') },
+  'tiny/climbing': { 'train.csv': text('a\n'), '../../../evil.csv': text('a\n') },
+};
+const repositories: Record<string, Repository> = Object.fromEntries(
+  Object.entries(datasets).map(([id, files]) => [
+    `datasets/${id}`,
+    { commits: { [commit]: files }, refs: { main: commit, v1: commit } },
+  ]),
+);
 
-describe('files of a dataset', () => {
-  it.each([
-    ['a split', names, { split: 'train' }, ['main/train-00000-of-00001.parquet']],
-    ['a configuration', [...names, 'other/train.parquet'], { config: 'other' }, ['other/train.parquet']],
-    ['shards, in order', ['data/dev-1.csv', 'data/dev-0.csv'], {}, ['data/dev-0.csv', 'data/dev-1.csv']],
-    ['another name of a split', ['dev.jsonl', 'train.jsonl'], { split: 'validation' }, ['dev.jsonl']],
-    ['a split as a folder', ['c/test/a.jsonl.gz', 'c/train/a.jsonl.gz'], { split: 'test' }, ['c/test/a.jsonl.gz']],
-    ['parquet before others', ['train.csv', 'train.parquet'], {}, ['train.parquet']],
-    ['a word is no part of another', ['latest.txt', 'test.txt'], { split: 'test' }, ['test.txt']],
-  ])('%s', (_, files, part, expected) => {
-    expect(datasetFiles('it', files, part)).toEqual(expected);
+let hub: HubServer;
+let home: string;
+beforeEach(async () => {
+  hub = await startHub(repositories);
+  home = mkdtempSync(join(tmpdir(), 'qkv-datasets-'));
+  vi.stubEnv('HF_ENDPOINT', hub.url);
+  vi.stubEnv('HF_HOME', home);
+});
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await hub[Symbol.asyncDispose]();
+  rmSync(home, { recursive: true, force: true });
+});
+
+const folderOf = (id: string) => join(home, 'hub', `datasets--${id.replace('/', '--')}`, 'snapshots', commit);
+const fetched = async (id: string, part: DatasetPart = {}) =>
+  (await hubDataset(parseHubName(id, 'dataset')!, part)).map((path) => relative(folderOf(id), path));
+
+describe('hubDataset', () => {
+  it("fetches the shards of a split, and no more, into the cache of Python's library", async () => {
+    const files = await fetched('tiny/parquet', { split: 'train' });
+    expect(files).toEqual(['data/train-00000-of-00002.parquet', 'data/train-00001-of-00002.parquet']);
+    const path = join(folderOf('tiny/parquet'), files[1]!);
+    expect(readFileSync(path)).toEqual(parquet);
+    expect(readlinkSync(path)).toMatch(/^\.\.\/\.\.\/\.\.\/blobs\/[0-9a-f]{64}$/);
+    expect(lstatSync(join(folderOf('tiny/parquet'), 'extra.csv'), { throwIfNoEntry: false })).toBeUndefined();
+    expect(hub.requests.filter(({ path: asked }) => asked.includes('/resolve/')).length).toBe(2); // README.md, and one blob of two names
   });
 
-  it.each([
-    [['a.parquet', 'train.parquet', 'test.parquet'], {}, /no split, expected one of train, test/],
-    [['a/train.csv', 'b/train.csv'], { split: 'train' }, /no configuration, expected one of a, b/],
-    [['a/train.csv'], { config: 'c' }, /the configuration c, expected one of a/],
-    [['a/train.csv'], { split: 'test' }, /the split test, expected one of train/],
-    [['README.md'], {}, /no data among README\.md/],
-    [['../train.csv'], {}, /\.\.\/train\.csv/],
-  ])('%j %j are refused', (files, part, message) => {
-    expect(() => datasetFiles('it', files, part)).toThrow(message);
+  it.each<[id: string, part: DatasetPart, files: string[]]>([
+    ['tiny/parquet', { split: 'test' }, ['data/test-00000-of-00001.parquet']],
+    ['tiny/files', { split: 'train' }, ['train.tsv.gz']],
+    ['tiny/files', { split: 'validation' }, ['dev.tsv']],
+    ['tiny/folders', { config: 'zh', split: 'train' }, ['zh/train.csv']],
+    ['tiny/configs', { config: 'cola', split: 'train' }, ['cola/train.jsonl']],
+    ['tiny/configs', { config: 'cola', split: 'validation' }, ['cola/held.jsonl']],
+    ['tiny/configs', {}, ['sst2/a/b.jsonl', 'sst2/c.jsonl']],
+    ['tiny/one', {}, ['poems.txt']],
+    ['tiny/one@v1', { split: 'train' }, ['poems.txt']],
+  ])('finds in %s of %j', async (id, part, files) => {
+    const paths = await hubDataset(parseHubName(id, 'dataset')!, part);
+    expect(paths.map((path) => relative(folderOf(id.replace('@v1', '')), path))).toEqual(files);
+  });
+
+  it.each<[id: string, part: DatasetPart, message: string]>([
+    ['tiny/parquet', {}, 'split: got none, of several, expected train, test'],
+    ['tiny/parquet', { split: 'dev' }, 'split: got "dev", expected train, test'],
+    ['tiny/folders', { config: 'de' }, 'config: got "de", expected en, zh'],
+    ['tiny/configs', { config: 'mrpc' }, 'config: got "mrpc", expected cola, sst2, default'],
+    ['tiny/pictures', {}, 'expected parquet, jsonl, csv, tsv or txt files'],
+    ['tiny/wrong', {}, 'README.md: got'],
+    ['tiny/climbing', {}, 'names that stay within the folder'],
+    ['tiny/none', {}, 'no such dataset'],
+  ])('refuses of %s: %j', async (id, part, message) => {
+    await expect(fetched(id, part)).rejects.toThrow(message);
+  });
+
+  it('does with what is in the cache, where that is complete', async () => {
+    await fetched('tiny/parquet', { split: 'train' });
+    vi.stubEnv('HF_HUB_OFFLINE', '1');
+    const { length } = hub.requests;
+    expect(await fetched('tiny/parquet', { split: 'train' })).toHaveLength(2);
+    await expect(fetched('tiny/parquet', { split: 'test' })).rejects.toThrow('got "test", expected train');
+    rmSync(join(folderOf('tiny/parquet'), 'data/train-00001-of-00002.parquet'));
+    await expect(fetched('tiny/parquet', { split: 'train' })).rejects.toThrow('1 files like');
+    expect(hub.requests).toHaveLength(length);
   });
 });
 
-describe('a dataset of the hub', () => {
-  let hub: HubServer;
-  let cache: string;
-  beforeEach(async () => {
-    const parquet = new Uint8Array(readFileSync('fixtures/data/zstd.parquet'));
-    const lines = new TextEncoder().encode('{"text":"good","label":"1"}\n{"text":"bad","label":"0"}\n');
-    hub = await startHub({
-      'org/set': {
-        refs: { main: 'a'.repeat(40) },
-        commits: { ['a'.repeat(40)]: { 'README.md': lines, 'data/train-0.parquet': parquet } },
-      },
-      'org/lines': { refs: { main: 'b'.repeat(40) }, commits: { ['b'.repeat(40)]: { 'dev.jsonl': lines } } },
-    });
-    cache = mkdtempSync(join(tmpdir(), 'qkv-datasets-'));
-    vi.stubEnv('HF_ENDPOINT', hub.url);
-    vi.stubEnv('HF_HUB_CACHE', cache);
-  });
-  afterEach(async () => {
-    vi.unstubAllEnvs();
-    rmSync(cache, { recursive: true });
-    await hub[Symbol.asyncDispose]();
-  });
+describe('a source of a recipe', () => {
+  const source = (origin: Partial<DataOrigin>): DataOrigin => ({ format: null, header: null, ...origin });
 
-  it('comes into the cache, from where it is read without the network', async () => {
-    const name = { id: 'org/set', revision: undefined };
-    const [file, ...others] = await hubDataset(name, { split: 'train' });
-    expect(others).toEqual([]);
-    expect(file).toBe(join(cache, 'datasets--org--set', 'snapshots', 'a'.repeat(40), 'data/train-0.parquet'));
-    expect(readFileSync(file!)).toEqual(readFileSync('fixtures/data/zstd.parquet'));
-    expect(hub.requests.some(({ path }) => path.includes('README'))).toBe(false);
-    await hub[Symbol.asyncDispose]();
-    expect(await hubDataset(name, { split: 'train' })).toEqual([file]);
-    await expect(hubDataset(name, { split: 'test' })).rejects.toThrow(/org\/set/);
-  });
-
-  it('is where records come from', async () => {
-    const origin = { hub: 'org/lines', split: 'validation', format: null, header: null };
-    const found: string[] = [];
-    for await (const record of recipeRecords(origin, ['text'])) {
-      expect(basename(record.where)).toMatch(/^dev\.jsonl:\d$/);
-      found.push(fieldText(record, 'text'));
-    }
-    expect(found).toEqual(['good', 'bad']);
+  it('may be a dataset of the hub', async () => {
+    const read = (origin: Partial<DataOrigin>, field: string) =>
+      Array.fromAsync(recipeRecords(source(origin), [field]), (record) => fieldText(record, field));
+    expect(await read({ hub: 'tiny/files', split: 'validation' }, 'sentence')).toEqual(['good']);
+    expect(await read({ hub: 'tiny/configs', config: 'cola', split: 'train', revision: 'v1' }, 'i')).toEqual(['1']);
+    const scores = await read({ hub: 'tiny/parquet', split: 'train' }, 'score');
+    expect(scores).toHaveLength(10_000);
+    await expect(read({ hub: '../files' }, 'i')).rejects.toThrow('org/name of a dataset');
   });
 });

@@ -216,7 +216,7 @@ describe('several at once', () => {
   it('in several processes', async () => {
     const code = `
       import { hubModel } from ${JSON.stringify(resolve(import.meta.dirname, '../../src/hub/hubModel.node.ts'))};
-      await hubModel({ id: 'tiny/sharded', revision: undefined });`;
+      await hubModel({ kind: 'model', id: 'tiny/sharded', revision: undefined });`;
     const run = () =>
       new Promise<number | null>((done) => {
         const child = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: 'inherit' });

@@ -109,7 +109,7 @@ export async function startHub(repositories: Readonly<Record<string, Repository>
     if (faults.status !== undefined) return refuse(response, faults.status, '', 'out of order');
     const url = new URL(request.url!, hubUrl);
     const [, id, action, rawRevision, path] =
-      /^\/(?:api\/models\/|api\/datasets\/|datasets\/)?([^/]+\/[^/]+)\/(revision|tree|resolve)\/([^/]+)(?:\/(.*))?$/.exec(
+      /^\/(?:api\/models\/|api\/(?=datasets\/))?((?:datasets\/)?[^/]+\/[^/]+)\/(revision|tree|resolve)\/([^/]+)(?:\/(.*))?$/.exec(
         url.pathname,
       ) ?? [];
     const repository = repositories[id ?? ''];
