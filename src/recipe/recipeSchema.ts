@@ -473,13 +473,17 @@ const languageModel = z
   .refine(({ objective, train }) => !objective.prefix || train.packing !== 'separate-documents', {
     path: ['train', 'packing'],
     error: 'continuous, with objective.prefix',
-    when: ({ value }) => at(value, 'objective', 'prefix') === true && at(value, 'train') !== undefined,
+    when: ({ value }) => at(value, 'objective', 'prefix') === true && hasPacking(value),
   })
   .refine(({ data, train }) => data.format === 'documents' || train.packing !== 'separate-documents', {
     path: ['train', 'packing'],
     error: 'continuous, with data.format text',
-    when: ({ value }) => at(value, 'data', 'format') === 'text' && at(value, 'train') !== undefined,
+    when: ({ value }) => at(value, 'data', 'format') === 'text' && hasPacking(value),
   });
+
+function hasPacking(value: unknown): boolean {
+  return at(value, 'train', 'packing') !== undefined;
+}
 
 const maskedLanguageModel = z.strictObject({
   task: z
