@@ -1,9 +1,10 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { nodeStorage } from '../../src/checkpoint/storage.node.ts';
 import { openModel } from '../../src/pretrained/openModel.node.ts';
 import { savePretrained } from '../../src/pretrained/pretrained.ts';
+import { loadRecipe } from '../../src/recipe/loadRecipe.node.ts';
 import type { Recipe } from '../../src/recipe/recipe.ts';
 import { createNodeRuntime } from '../../src/runtime/node/node.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
@@ -57,6 +58,45 @@ describe('distillation by a recipe', () => {
     expect(last.loss).toBeCloseTo(2 * words! + 5 * soft! + 0.25 * hard! + hidden! + 0.5 * embeddings!, 5);
     const { model } = await openModel(modelFolder!);
     expect(model.config['num_hidden_layers']).toBe(2);
+  });
+
+  it('teaches a classifier what another one knows, without the labels', async () => {
+    const lines = [
+      'text\tlabel',
+      ...Array.from({ length: 24 }, (_, i) => `${'我你他'[i % 3]}${i % 2 ? '去' : '来'}。\t${i % 2 ? 'go' : 'come'}`),
+    ];
+    writeFileSync(join(tiny.folder, 'classes.tsv'), `${lines.join('\n')}\n`);
+    const recipe = (name: string, model: string, more: string): Recipe => {
+      const file = join(tiny.folder, `${name}.yaml`);
+      writeFileSync(
+        file,
+        `
+name: ${name}
+task: sequence-classification
+seed: 3
+output: ${join(tiny.folder, name)}
+data: { format: records, train: classes.tsv, validation: classes.tsv, test: null, fields: { text: text, label: label } }
+tokenizer: { kind: model }
+model: ${model}
+train: { steps: 40, batchSize: 8, schedule: { name: constant, peak: 3e-3 }, validateEvery: 20, saveEvery: 20 }
+${more}
+`,
+      );
+      return loadRecipe(file);
+    };
+    const from = (await trainRecipe(runtime, recipe('classes', `{ family: pretrained, from: ${teacher} }`, '')))
+      .modelFolder!;
+    const small = `{ family: pretrained, from: ${from}, layers: 1 }`;
+    const { modelFolder } = await trainRecipe(
+      runtime,
+      recipe('half', small, `distill: { teacher: ${from}, labels: 0 }`),
+    );
+    const validations = tiny.metrics(join(tiny.folder, 'half')).flatMap(({ validation }) => validation ?? []);
+    expect(Object.keys(validations.at(-1)!.losses!)).toEqual(['words', 'soft', 'hidden']);
+    expect(validations.at(-1)!.losses!['soft']!).toBeLessThan(0.1);
+    expect(validations.at(-1)!.accuracies!['labels']).toBe(1);
+    const { model } = await openModel(modelFolder!);
+    expect(model.config['num_hidden_layers']).toBe(1);
   });
 
   it('stopped and resumed, is the run that was not; another teacher is refused', async () => {
