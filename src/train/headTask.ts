@@ -12,7 +12,7 @@ import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
 import { Fingerprint } from './fingerprint.ts';
 import { checkedLength, recipeModel, type StartingPoint } from './recipeModel.ts';
 import { openRecipeTokenizer } from './recipeTokenizer.ts';
-import type { Examination, Micro, StopSignal, TrainingTask } from './task.ts';
+import type { Examination, Micro, TrainingTask } from './task.ts';
 
 /** The rows of a recipe's tables. */
 export interface RecordParts {
@@ -69,14 +69,16 @@ export function headParts(
 }
 
 /** What is particular to a task with a head. */
-export interface HeadWork<E extends HeadExample> {
+export interface HeadWork<E extends HeadExample, Q = E> {
   readonly train: readonly E[];
   readonly validation: readonly E[];
-  readonly hasTest: boolean;
+  /** What is answered for a score; of an empty test part there is none at the end. */
+  readonly asked: Readonly<Record<'validation' | 'test', readonly Q[]>>;
   readonly labelSmoothing: number;
   /** The labels of a batch as the head's loss takes them; `length` of its rows, in tokens. */
   labels(examples: readonly E[], length: number): Tensors;
-  readonly examine: (part: 'validation' | 'test', stop: StopSignal) => Promise<Examination | undefined>;
+  /** The score of the answers with the weights that the model has now. */
+  examine(asked: readonly Q[]): Promise<Examination>;
   /** Whether the loss compares the rows of a batch with each other. */
   readonly isWhole?: boolean;
   readonly modelFiles?: Readonly<Record<string, string>>;
@@ -88,7 +90,7 @@ const LENGTH_MULTIPLE = 8;
 const VALIDATION_SIZE = 32;
 
 /** A head and its encoder learn from examples of similar length together. */
-export function trainHead<E extends HeadExample>(parts: HeadParts, work: HeadWork<E>): TrainingTask {
+export function trainHead<E extends HeadExample, Q = E>(parts: HeadParts, work: HeadWork<E, Q>): TrainingTask {
   const { recipe, model, declarations, tokenizer, files } = parts;
   const { train, validation } = work;
   for (const [where, examples] of Object.entries({ train, validation })) {
@@ -137,8 +139,8 @@ export function trainHead<E extends HeadExample>(parts: HeadParts, work: HeadWor
         yield micro([...validationBatches.at({ epoch: 0, batchIndex })].map((i) => validation[i]!));
       }
     },
-    examine: work.examine,
-    hasTest: work.hasTest,
+    examine: async (part, stop) => (stop.aborted ? undefined : work.examine(work.asked[part])),
+    hasTest: work.asked.test.length > 0,
     batchesPerEpoch: batches.count,
     hasNewHead: true,
     ...(work.isWhole && { isWhole: true }),

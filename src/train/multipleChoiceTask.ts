@@ -54,7 +54,7 @@ export function multipleChoiceTask(
   return trainHead(parts, {
     train,
     validation,
-    hasTest: test.length > 0,
+    asked: { validation, test },
     labelSmoothing: recipe.objective.labelSmoothing,
     labels: (examples) => ({
       labels: int32(
@@ -62,9 +62,7 @@ export function multipleChoiceTask(
         examples.map(({ label }) => label),
       ),
     }),
-    examine: async (part, stop) => {
-      const examples = part === 'test' ? test : validation;
-      if (stop.aborted) return undefined;
+    examine: async (examples) => {
       const results = await session().run(
         headTask(model),
         examples.flatMap(({ texts }) => texts),

@@ -62,15 +62,13 @@ export function questionAnsweringTask(
   return trainHead(parts, {
     train: train.flatMap(examplesOf),
     validation: validation.flatMap(examplesOf),
-    hasTest: test.length > 0,
+    asked: { validation, test },
     labelSmoothing: objective.labelSmoothing,
     labels: (examples) => ({
       startPositions: places(examples.map((example) => example.start)),
       endPositions: places(examples.map((example) => example.end)),
     }),
-    examine: async (part, stop) => {
-      const questions = part === 'test' ? test : validation;
-      if (stop.aborted) return undefined;
+    examine: async (questions) => {
       const found = await answer(session(), tokenizer, questions, {
         maxLength,
         maxAnswerLength: evaluate.maxAnswerLength,

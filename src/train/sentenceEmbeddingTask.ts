@@ -61,7 +61,7 @@ export function sentenceEmbeddingTask(
     {
       train,
       validation,
-      hasTest: test.length > 0,
+      asked: { validation, test },
       labelSmoothing: 0,
       isWhole,
       labels: (examples): Record<string, ReturnType<typeof float32>> =>
@@ -74,9 +74,7 @@ export function sentenceEmbeddingTask(
               ),
             },
       modelFiles: encoderFiles(encoder, maxLength, model.width),
-      examine: async (part, stop) => {
-        const examples = part === 'test' ? test : validation;
-        if (stop.aborted) return undefined;
+      examine: async (examples) => {
         const results = await session().run(
           embeddingTask(encoder),
           examples.flatMap(({ texts }) => texts),

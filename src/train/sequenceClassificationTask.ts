@@ -68,7 +68,7 @@ export function sequenceClassificationTask(
   return trainHead(parts, {
     train,
     validation,
-    hasTest: test.length > 0,
+    asked: { validation, test },
     labelSmoothing,
     labels: (examples) => ({
       labels:
@@ -89,9 +89,7 @@ export function sequenceClassificationTask(
                 ),
               ),
     }),
-    examine: async (part, stop) => {
-      const examples = part === 'test' ? test : validation;
-      if (stop.aborted) return undefined;
+    examine: async (examples) => {
       const results = await session().run(
         headTask(model),
         examples.flatMap(({ texts }) => texts),

@@ -66,16 +66,14 @@ export function tokenClassificationTask(
   return trainHead(parts, {
     train,
     validation,
-    hasTest: test.length > 0,
+    asked: { validation, test },
     labelSmoothing: objective.labelSmoothing,
     labels: (examples, length) => {
       const labels = new Int32Array(examples.length * length).fill(IGNORED_LABEL);
       for (const [row, example] of examples.entries()) labels.set(example.labels, row * length);
       return { labels: int32([examples.length, length], labels) };
     },
-    examine: async (part, stop) => {
-      const examples = part === 'test' ? test : validation;
-      if (stop.aborted) return undefined;
+    examine: async (examples) => {
       const results = await session().run(
         headTask(model),
         examples.flatMap(({ texts }) => texts),
