@@ -41,7 +41,8 @@ const MAY_IMPORT: { readonly [folder: string]: readonly string[] } = {
   generate: TOP,
   predict: TOP,
   check: [...TOP, 'generate', 'train', 'pretrained'],
-  inspect: TOP,
+  inspect: [...TOP, 'generate', 'predict', 'pretrained', 'train'],
+  why: [...TOP, 'generate', 'predict', 'pretrained', 'train', 'inspect'], // experiments, on all that is below
   objectives: ['base', 'tokenizer', 'data'], // from token ids to examples with labels
   ...Object.fromEntries(SIDE.map((folder) => [folder, ['base']])),
 };
