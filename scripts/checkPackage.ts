@@ -14,7 +14,7 @@ const project = mkdtempSync(join(tmpdir(), 'qkv-package-'));
 const consumer = `
 import { add, float32, input, loadTokenizer, QkvError, trainBpe, type Graph, type HostTensor, type Runtime } from 'qkv';
 import { createNodeRuntime, loadRecipe, openModel } from 'qkv/node';
-import { bleu, drawTerminal } from 'qkv/web';
+import { bleu, createWebRuntime, drawTerminal, httpStorage, type WebRuntime } from 'qkv/web';
 
 const x = input('x', 'float32', [2]);
 const graph: Graph = { outputs: { y: add(x, x) }, names: new Map() };
@@ -37,6 +37,8 @@ const found: unknown = await openModel('no-such-folder').catch((error: unknown) 
 if (!(found instanceof QkvError) || found.code !== 'io') throw new Error('openModel of nothing gave ' + String(found));
 const recipe = loadRecipe('node_modules/qkv/recipes/shakespeare.yaml');
 if (recipe.task !== 'language-model') throw new Error(recipe.task);
+const pages: (options: { threads: number }) => Promise<WebRuntime> = createWebRuntime;
+if (pages.length > 1 || httpStorage('http://127.0.0.1/a').location !== 'http://127.0.0.1/a') throw new Error('qkv/web');
 console.log('consumer: ok');
 `;
 
@@ -77,6 +79,8 @@ try {
     'dist/apps/cli/main.js',
     'dist/src/index.d.ts',
     'dist/src/runtime/node/engine.js',
+    'dist/src/runtime/web/web.js',
+    'dist/src/hub/hubStorage.web.js',
     'recipes/shakespeare.yaml',
     'data/tatoeba-en-zh/train.tsv',
     'LICENSE',

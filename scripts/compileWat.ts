@@ -1,5 +1,5 @@
 /**
- * `node scripts/compileWat.ts` writes src/runtime/node/flatKernels.gen.ts from flatKernels.wat. The compiler is the npm package
+ * `node scripts/compileWat.ts` writes src/runtime/flatKernels.gen.ts from flatKernels.wat. The compiler is the npm package
  * wabt, of which 1.0.39 made the committed file; npx fetches it for the call.
  */
 import { execFileSync } from 'node:child_process';
@@ -7,7 +7,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const source = new URL('../src/runtime/node/flatKernels.wat', import.meta.url).pathname;
+const source = new URL('../src/runtime/flatKernels.wat', import.meta.url).pathname;
 const out = join(mkdtempSync(join(tmpdir(), 'qkv-wat-')), 'flatKernels.wasm');
 const wat2wasm = ['--yes', '--package=wabt@1.0.39', 'wat2wasm', '--enable-threads', '--enable-multi-memory'];
 execFileSync('npx', [...wat2wasm, source, '-o', out], { stdio: 'inherit' });

@@ -1,5 +1,5 @@
 /**
- * Checks who imports whom: the layers of src/, node-only code, concrete runtimes, cycles between files.
+ * Checks who imports whom: the layers of src/, code for Node or for pages alone, concrete runtimes, cycles between files.
  * `node scripts/layers.ts [ROOT]` prints each violation as `file:line: rule` and ends with exit code 1 if there is one.
  */
 import { globSync, readFileSync } from 'node:fs';
@@ -45,6 +45,7 @@ const MAY_IMPORT: { readonly [folder: string]: readonly string[] } = {
   why: [...TOP, 'generate', 'predict', 'pretrained', 'train', 'inspect'], // experiments, on all that is below
   objectives: ['base', 'tokenizer', 'data'], // from token ids to examples with labels
   ...Object.fromEntries(SIDE.map((folder) => [folder, ['base']])),
+  hub: ['base', 'checkpoint'], // its files in a page are a storage
 };
 const ENTRIES = ['src/index.ts', 'src/node.ts', 'src/web.ts'];
 const ENTRY_OF_PACKAGE = new Map([
@@ -53,10 +54,14 @@ const ENTRY_OF_PACKAGE = new Map([
   ['qkv/web', 'src/web.ts'],
 ]);
 const NODE_PACKAGE = /^(node:.*|onnxruntime-node)$/;
+const WEB_PACKAGE = /^(onnxruntime-web(\/.*)?|comlink|preact(\/.*)?|@preact\/.*)$/;
 const CONCRETE_RUNTIME = /^src\/runtime\/(node|web|reference)/;
 
 /** `node.ts`, `*.node.ts`, or anything in a folder named `node`. */
 const isNodeFile = (path: string) => /(^|[/.])node\.tsx?$|\/node\//.test(path);
+
+/** `web.ts`, `*.web.ts`, or anything in a folder named `web`. */
+const isWebFile = (path: string) => /(^|[/.])web\.tsx?$|\/web\//.test(path);
 
 /** All violations among `files`: paths from the root of the repository, with `/`, and their TypeScript source. */
 export function checkLayers(files: ReadonlyMap<string, string>): Violation[] {
@@ -89,6 +94,9 @@ function brokenRules(file: string, { specifier, target }: Import): string[] {
   const isEntry = ENTRIES.includes(file);
   if (!isNodeFile(file) && (target === null ? NODE_PACKAGE.test(specifier) : isNodeFile(target))) {
     broken.push(`imports ${target ?? specifier}, which is for node.ts, *.node.ts and node/ alone`);
+  }
+  if (!isWebFile(file) && (target === null ? WEB_PACKAGE.test(specifier) : isWebFile(target))) {
+    broken.push(`imports ${target ?? specifier}, which is for web.ts, *.web.ts and web/ alone`);
   }
   if (target === null) return broken;
   if (/^(apps|scripts|test|bench)\//.test(target)) broken.push(`src may not import ${target}`);

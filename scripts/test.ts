@@ -32,12 +32,14 @@ const groups: Readonly<Record<string, Readonly<Record<string, Step>>>> = {
     lint: { command: [bin('@biomejs/biome/bin/biome'), 'check', '.'] },
     'types of the core': tsc('tsconfig.core.json'),
     'types of node code': tsc('tsconfig.node.json'),
+    'types of the page': tsc('tsconfig.web.json'),
     'types of the tests': tsc('tsconfig.test.json'),
     layers: { command: ['scripts/layers.ts'] },
   },
-  unit: { 'unit tests': vitest('--exclude', 'test/cli/**') },
+  unit: { 'unit tests': vitest('--exclude', 'test/cli/**', '--exclude', 'test/web/**') },
   parity: { parity: vitest('--config', 'vitest.parity.config.ts') },
   e2e: { 'command line': vitest('test/cli/') },
+  web: { 'page in Chromium': vitest('test/web/') },
 };
 
 const wanted = process.argv.slice(2);

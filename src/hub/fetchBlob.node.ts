@@ -4,7 +4,8 @@ import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { QkvError } from '../base/errors.ts';
 import { onDisk, sizeOf } from './diskError.node.ts';
-import { HubUnreachable } from './hubFetch.node.ts';
+import { unreachable } from './hubFetch.node.ts';
+import { HubUnreachable } from './hubRefusal.ts';
 
 /** A file of the hub, and where it goes. */
 export interface HubBlob {
@@ -107,7 +108,7 @@ async function fetchRest(blob: HubBlob, options: FetchOptions): Promise<void> {
       options.onBytes(position);
       if (await isFinished(blob)) return; // by another process
     }
-    if (position < blob.size) throw new HubUnreachable(blob.name, `it ended at byte ${position} of ${blob.size}`);
+    if (position < blob.size) throw unreachable(blob.name, `it ended at byte ${position} of ${blob.size}`);
     await onDisk(partial, handle.sync());
   } finally {
     clearTimeout(timer);
@@ -126,7 +127,7 @@ async function* chunksOf(response: Response, blob: HubBlob): AsyncGenerator<Uint
   try {
     for (;;) {
       const next = await reader?.read().catch((cause: unknown) => {
-        throw new HubUnreachable(blob.name, cause);
+        throw unreachable(blob.name, cause);
       });
       if (!next || next.done) return;
       yield next.value;

@@ -3,19 +3,11 @@ import { dirname, join, relative, sep } from 'node:path';
 import { QkvError } from '../base/errors.ts';
 import { diskFull, onDisk, sizeOf } from './diskError.node.ts';
 import { fetchBlob, type HubBlob, partialPath } from './fetchBlob.node.ts';
-import { HubUnreachable, hubFetch } from './hubFetch.node.ts';
+import { hubFetch } from './hubFetch.node.ts';
 import { type HubName, hubPath } from './hubName.ts';
+import type { HubProgress } from './hubProgress.ts';
+import { HubUnreachable } from './hubRefusal.ts';
 import { type HubSettings, hubSettings } from './hubSettings.node.ts';
-
-/** How far a download is. */
-export interface HubProgress {
-  readonly id: string;
-  /** The file that is coming. */
-  readonly file: string;
-  /** Bytes of all files that were missing; those that an earlier attempt left count as done. */
-  readonly done: number;
-  readonly total: number;
-}
 
 export interface HubOptions {
   readonly onProgress?: (progress: HubProgress) => void;

@@ -25,7 +25,7 @@ export class ParameterArena {
   readonly decayLength: number;
   /** Elements from 0 on that are trained. */
   readonly trainedLength: number;
-  readonly data: Float32Array<SharedArrayBuffer>;
+  readonly data: Float32Array;
   /** Path to parameter, views of `data`. */
   readonly tensors: Readonly<Record<string, HostTensor>>;
 
@@ -60,7 +60,7 @@ export class ParameterArena {
   }
 
   /** An array of zeros for the trained parameters: gradients, moments. */
-  trainedArray(): Float32Array<SharedArrayBuffer> {
+  trainedArray(): Float32Array {
     return sharedFloats(this.trainedLength);
   }
 

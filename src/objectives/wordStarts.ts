@@ -1,7 +1,6 @@
 import { QkvError } from '../base/errors.ts';
-import { byteToChar } from '../tokenizer/byteAlphabet.ts';
+import { isContinuation, type Piece, type PieceScheme, pieceScheme } from '../tokenizer/pieces.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
-import { utf8Encode } from '../tokenizer/utf8.ts';
 
 /** uint8 [T]: 1 at tokens that begin a word, 0 at those that continue the word of the token before. */
 export type WordStarts = (ids: ArrayLike<number>) => Uint8Array;
@@ -47,48 +46,12 @@ export function wordStarts(tokenizer: Tokenizer, rule: WordRule): WordStarts {
   };
 }
 
-/** A token by itself: its text in UTF-8, without the mark of its place, and whether the mark says that a word begins. */
-interface Piece {
-  readonly bytes: Uint8Array;
-  readonly begins: boolean;
-}
-
-type Scheme = (token: string) => Piece;
-
-const wordPiece: Scheme = (token) => {
-  const continues = token.startsWith('##') && token.length > 2;
-  return { bytes: utf8Encode(continues ? token.slice(2) : token), begins: !continues };
-};
-
-const sentencePiece: Scheme = (token) => {
-  const byte = /^<0x([0-9A-F]{2})>$/.exec(token); // a byte of a character that the vocabulary lacks
-  if (byte) {
-    const value = Number.parseInt(byte[1]!, 16);
-    return { bytes: Uint8Array.of(value), begins: !isContinuation(value) };
-  }
-  return { bytes: utf8Encode(token.replaceAll('▁', ' ')), begins: /^(\p{Script=Han}|[^\p{L}\p{M}\p{N}])/u.test(token) };
-};
-
-/** A token a character, which says nothing of words: for the segmenter alone. */
-const character: Scheme = (token) => ({ bytes: utf8Encode(token), begins: true });
-
-const byteOf: ReadonlyMap<string, number> = new Map(byteToChar.map((char, byte) => [char, byte]));
-
-const byteLevel: Scheme = (token) => {
-  const bytes = Uint8Array.from(token, (char) => byteOf.get(char) ?? 0x3f); // an added token may have others: "?"
-  return { bytes, begins: [0x20, 0x09, 0x0a, 0x0d].includes(bytes[0]!) };
-};
-
-/** By what the tokenizer does around its vocabulary, since a vocabulary does not say what its marks mean. */
-function schemeOf(json: unknown, rule: WordRule): Scheme {
-  const { model, pre_tokenizer, decoder, normalizer } = json as Readonly<
-    Record<string, { readonly type?: string } | null>
-  >;
-  if (model?.type === 'WordPiece') return wordPiece;
-  const around = JSON.stringify([pre_tokenizer, decoder, normalizer]);
-  if (around.includes('"ByteLevel"')) return byteLevel;
-  if (around.includes('▁')) return sentencePiece;
-  if (rule === 'chinese' && decoder?.type === 'Fuse') return character;
+/** @throws QkvError `tokenizer` for a vocabulary that does not mark words */
+function schemeOf(json: unknown, rule: WordRule): PieceScheme['read'] {
+  const scheme = pieceScheme(json);
+  // characters are for the segmenter alone
+  if (scheme && (scheme.kind !== 'characters' || rule === 'chinese')) return scheme.read;
+  const { model } = json as { readonly model?: { readonly type?: string } };
   throw new QkvError('tokenizer', {
     where: 'wordStarts',
     got: `a ${model?.type ?? 'nameless'} vocabulary that does not mark where words begin`,
@@ -114,10 +77,6 @@ function joined(pieces: readonly Piece[]): { readonly text: string; readonly off
     at = end;
   }
   return { text, offsets: firsts.map((first) => unitAt[first]) };
-}
-
-function isContinuation(byte: number | undefined): boolean {
-  return byte !== undefined && (byte & 0xc0) === 0x80;
 }
 
 /** The character of UTF-8's bytes [start, end); U+FFFD for a part of one. A sequence may be cut anywhere. */

@@ -95,16 +95,27 @@ export async function startHub(repositories: Readonly<Record<string, Repository>
     else response.end(body);
   };
 
+  /** As the hub lets pages read. Answers the question whether a page may send a header. */
+  const allow = (request: IncomingMessage, response: ServerResponse): boolean => {
+    response.setHeader('access-control-allow-origin', '*');
+    response.setHeader('access-control-expose-headers', 'X-Error-Code,X-Error-Message,ETag,Link,Content-Range');
+    if (request.method !== 'OPTIONS') return false;
+    response.writeHead(204, { 'access-control-allow-headers': 'authorization, range' }).end();
+    return true;
+  };
+
   const see = (on: SeenRequest['on'], { url, headers }: IncomingMessage) =>
     requests.push({ on, path: url!, range: headers.range, authorization: headers.authorization });
 
   const fileServer = createServer((request, response) => {
+    if (allow(request, response)) return;
     see('files', request);
     const [id, commit, path] = request.url!.slice(1).split('?')[0]!.split('/').map(decodeURIComponent);
     send(request, response, path!, repositories[id!]!.commits[commit!]![path!]!);
   });
 
   const hub = createServer((request, response) => {
+    if (allow(request, response)) return;
     see('hub', request);
     if (faults.status !== undefined) return refuse(response, faults.status, '', 'out of order');
     const url = new URL(request.url!, hubUrl);

@@ -17,6 +17,7 @@ import { sum } from '../../src/ops/reduce.ts';
 import { reshape, split, transpose } from '../../src/ops/shape.ts';
 import { logSoftmax, softmax } from '../../src/ops/softmax.ts';
 import type { Runtime, Tensors } from '../../src/runtime/runtime.ts';
+import { deviation } from './deviation.ts';
 
 /** Bare operations as PyTorch computes them, see fixtures/parity/README.md. */
 const ownFolder = join(import.meta.dirname, '../../fixtures/parity/ops');
@@ -229,19 +230,4 @@ async function compareCase(
       return { tensor, deviation: deviation(results![tensor]!, expected) };
     }),
   );
-}
-
-/** max |difference| / max |expected|; infinite where shapes differ or one value is not a number and the other is. */
-export function deviation(actual: HostTensor, expected: HostTensor): number {
-  if (actual.dtype !== expected.dtype || actual.shape.join() !== expected.shape.join()) return Infinity;
-  let difference = 0;
-  let size = 0;
-  expected.data.forEach((e, i) => {
-    const a = actual.data[i]!;
-    if (Object.is(a, e) || a === e) return;
-    if (!Number.isFinite(a - e)) difference = Infinity;
-    difference = Math.max(difference, Math.abs(a - e));
-  });
-  for (const e of expected.data) if (Number.isFinite(e)) size = Math.max(size, Math.abs(e));
-  return difference === 0 ? 0 : difference / size;
 }

@@ -3,7 +3,8 @@ import type { Graph } from '../../src/graph/graph.ts';
 import { createNodeRuntime } from '../../src/runtime/node/node.ts';
 import { evaluate } from '../../src/runtime/reference/reference.ts';
 import type { Tensors } from '../../src/runtime/runtime.ts';
-import { deviation, opsParityCases } from './opsParity.ts';
+import { deviation } from './deviation.ts';
+import { opsParityCases } from './opsParity.ts';
 import { allSamples, buildSample, withGradients } from './samples.ts';
 
 /** Of float32 results, relative to the largest element of the tensor. */

@@ -17,7 +17,8 @@ import { softmax } from '../../src/ops/softmax.ts';
 import { type OpName, ops } from '../../src/ops/table.ts';
 import { createReferenceRuntime, evaluate } from '../../src/runtime/reference/reference.ts';
 import type { Tensors } from '../../src/runtime/runtime.ts';
-import { deviation, opsParityCases } from './opsParity.ts';
+import { deviation } from './deviation.ts';
+import { opsParityCases } from './opsParity.ts';
 import { allSamples, buildSample, samples } from './samples.ts';
 
 const inFloat64 = (graph: Graph, feeds: Tensors): Tensors => evaluate(graph, feeds, { keep: 'float64' });

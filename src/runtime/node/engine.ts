@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { SimdKernels } from '../simdKernels.ts';
 import type {
   Command,
   EngineOptions,
@@ -11,7 +12,6 @@ import type {
   WireTensors,
   WireValue,
 } from './protocol.ts';
-import { SimdKernels } from './simdKernels.ts';
 
 /*
  * A worker thread that owns ONNX Runtime sessions. `InferenceSession.run` works synchronously behind its promise: here it

@@ -1,5 +1,5 @@
 import type { DType, TensorData } from '../../base/tensor.ts';
-import type { WireFlatCall } from './simdKernels.ts';
+import type { WireFlatCall } from '../simdKernels.ts';
 
 /** What crosses the thread boundary: data on a SharedArrayBuffer is seen by both sides, any other is copied. */
 export interface WireTensor {

@@ -1,8 +1,9 @@
-import type { SharedMemory } from '../../base/sharedFloats.ts';
-import { type AdamScalars, type FlatCall, runFlat } from '../flatKernels.ts';
+import { memoryOf, type SharedMemory } from '../base/sharedFloats.ts';
 import { flatKernelsWasm } from './flatKernels.gen.ts';
+import { type AdamScalars, type FlatCall, runFlat } from './flatKernels.ts';
 
-/** What is used of it; Node's own types leave it out. */
+/** What is used of them; no library of the core has their types. */
+declare const atob: (base64: string) => string;
 declare const WebAssembly: {
   readonly Module: new (bytes: Uint8Array) => object;
   readonly Instance: new (module: object, imports: object) => { readonly exports: unknown };
@@ -13,6 +14,9 @@ export interface NumberedMemory {
   readonly number: number;
   readonly memory: SharedMemory;
 }
+
+const memoryNumbers = new WeakMap<SharedMemory, number>();
+let nextMemory = 0;
 
 /** A call and, where WebAssembly can work on all of its arrays, their memories in the order of `arraysOf`. */
 export interface WireFlatCall {
@@ -36,6 +40,18 @@ export function arraysOf(call: FlatCall): readonly Float32Array[] | null {
   }
 }
 
+/** The call with the memories of its arrays, which `sharedFloats` knows in the thread that made them. */
+export function onMemories(call: FlatCall): WireFlatCall {
+  const memories = arraysOf(call)?.map((array): NumberedMemory | undefined => {
+    const memory = memoryOf(array);
+    if (!memory) return undefined;
+    const number = memoryNumbers.get(memory) ?? nextMemory++;
+    memoryNumbers.set(memory, number);
+    return { number, memory };
+  });
+  return { call, memories: memories?.every((memory) => memory !== undefined) ? memories : null };
+}
+
 interface Exports {
   readonly adam: (...args: number[]) => void;
   readonly accumulate: (sum: number, part: number, bytes: number) => void;
@@ -47,14 +63,14 @@ const KEPT = 16;
 
 /** Runs flat calls: by WebAssembly where it can, four elements at a time, else by the plain loops. */
 export class SimdKernels {
-  readonly #module = new WebAssembly.Module(Buffer.from(flatKernelsWasm, 'base64'));
+  readonly #module = compiled();
   readonly #instances = new Map<string, Exports>();
 
   run({ call, memories }: WireFlatCall): number {
     const arrays = arraysOf(call);
     const whole = arrays ? arrays[0]!.length & ~3 : 0;
-    if (!arrays || !memories || whole === 0) return runFlat(call);
-    const { adam, accumulate, sumOfSquares } = this.#instance(memories);
+    if (!arrays || !memories || !this.#module || whole === 0) return runFlat(call);
+    const { adam, accumulate, sumOfSquares } = this.#instance(this.#module, memories);
     const offsets = arrays.map(({ byteOffset }) => byteOffset);
     const [first, second] = offsets as [number, number];
     const rest = (x: Float32Array): Float32Array => x.subarray(whole);
@@ -83,16 +99,25 @@ export class SimdKernels {
   }
 
   /** The module on these memories; kernels of fewer than four arrays do not look at the others. */
-  #instance(memories: readonly NumberedMemory[]): Exports {
+  #instance(module: object, memories: readonly NumberedMemory[]): Exports {
     const key = memories.map(({ number }) => number).join();
     const known = this.#instances.get(key);
     this.#instances.delete(key);
     const imports = [0, 1, 2, 3].map((i) => [i, (memories[i] ?? memories[0]!).memory]);
     const instance =
-      known ?? (new WebAssembly.Instance(this.#module, { memories: Object.fromEntries(imports) }).exports as Exports);
+      known ?? (new WebAssembly.Instance(module, { memories: Object.fromEntries(imports) }).exports as Exports);
     this.#instances.set(key, instance);
     if (this.#instances.size > KEPT) this.#instances.delete(this.#instances.keys().next().value!);
     return instance;
+  }
+}
+
+/** Undefined in engines that lack several memories in a module. */
+function compiled(): object | undefined {
+  try {
+    return new WebAssembly.Module(Uint8Array.from(atob(flatKernelsWasm), (char) => char.charCodeAt(0)));
+  } catch {
+    return undefined;
   }
 }
 
