@@ -6,9 +6,12 @@ import { benchCorpus } from './corpus.ts';
 import { benchEmbedding } from './embedding.ts';
 import { benchFirstStep } from './firstStep.ts';
 import { benchBeamSearch, benchDecoding } from './generation.ts';
+import { benchInspection } from './inspection.ts';
 import { benchInstall } from './install.ts';
 import { benchLoad } from './load.ts';
 import { machine, peakRssMib, rssMib, statistics, timed } from './measure.ts';
+import { benchPage } from './page.ts';
+import { benchPoems } from './poems.ts';
 import { prepare, workloads } from './training.ts';
 
 /*
@@ -27,6 +30,9 @@ import { prepare, workloads } from './training.ts';
  *   --size MIB                     of the text (2048); --task language-model or masked-language-model
  *   --objective NAME               of the latter: none, next-sentence or sentence-order
  *   --data FILE                    the text that is repeated (tiny Shakespeare)
+ * npm run bench -- page            the page in Chromium: first picture, and what a person does (--repetitions N)
+ * npm run bench -- poems --model runs/poetry-gpt   how many sampled poems have the lines of their form
+ * npm run bench -- inspection      what edits as inputs cost, and how long one waits after toggling a head
  * npm run bench -- install         what npm ci takes and weighs
  */
 const { values, positionals } = parseArgs({
@@ -46,13 +52,19 @@ const { values, positionals } = parseArgs({
 
 const others: Readonly<Record<string, () => Promise<object>>> = {
   I1: benchSentences,
-  I2: () => onRuntime((runtime) => benchDecoding(runtime, modelFolder())),
+  I2: () =>
+    onRuntime((runtime) =>
+      benchDecoding(runtime, modelFolder('I2 needs --model FOLDER, with SmolLM2-135M in the Hugging Face layout')),
+    ),
   I3: () => onRuntime(benchBeamSearch, { lanes: availableParallelism(), threads: 1 }),
   memory: benchMemory,
   'first-step': benchFirstStep,
   load: () => benchLoad(values.model),
   corpus: () =>
     benchCorpus(values.task, Number(values.size), values.data ?? 'data/tinyshakespeare/input.txt', values.objective),
+  page: () => benchPage(Number(values.repetitions)),
+  poems: () => onRuntime((runtime) => benchPoems(runtime, modelFolder('poems needs --model FOLDER, of poetry-gpt'))),
+  inspection: () => onRuntime(benchInspection),
   install: benchInstall,
 };
 
@@ -96,9 +108,9 @@ async function onRuntime(
   return await work(runtime);
 }
 
-function modelFolder(): string {
+function modelFolder(need: string): string {
   if (values.model !== undefined) return values.model;
-  console.error('bench: I2 needs --model FOLDER, with SmolLM2-135M in the Hugging Face layout');
+  console.error(`bench: ${need}`);
   process.exit(2);
 }
 

@@ -82,12 +82,57 @@ export { printGraph } from './graph/print.ts';
 export { bind, dedupe, mapGraph, substitute } from './graph/rewrite.ts';
 export type { Value } from './graph/value.ts';
 export {
+  type ActivationPatching,
+  type ActivationPatchingOptions,
+  activationPatching,
+  type PatchedCell,
+  type PatchUnit,
+} from './inspect/activationPatching.ts';
+export {
+  type AttentionPlace,
+  attentionMaps,
   attentionPlaces,
   captureAttention,
   headWeights,
-  type Inspected,
   type LayerAttention,
 } from './inspect/attention.ts';
+export {
+  type AttributionOptions,
+  gradientTimesInput,
+  type IntegratedGradients,
+  type IntegratedGradientsOptions,
+  integratedGradients,
+  type TokenAttribution,
+} from './inspect/attribution.ts';
+export { type CaptureOptions, capture, captureEach, type NamePattern, valueNames } from './inspect/capture.ts';
+export { type ContinueEditedOptions, continueEdited } from './inspect/continueEdited.ts';
+export { type DirectLogit, directLogitAttribution, type LogitPart } from './inspect/directLogit.ts';
+export type { EditedReading, Edits, HeadEdit, HiddenKey, ValueEdit } from './inspect/edits.ts';
+export { type HeadStatistics, headStatistics } from './inspect/headStatistics.ts';
+export { type HeadQuery, type HeadSteps, headSteps } from './inspect/headSteps.ts';
+export { type Inspected, Inspection, type PassTask } from './inspect/inspection.ts';
+export { type Lens, type LensOptions, lens } from './inspect/lens.ts';
+export { type Pass, type Stack, stacksOf } from './inspect/pass.ts';
+export {
+  type PredictionOptions,
+  type Predictions,
+  predictions,
+  targetsOf,
+  tokenLosses,
+} from './inspect/predictions.ts';
+export { type Reading, readingOf, type Side } from './inspect/reading.ts';
+export { type ResidualNorms, residualNorms } from './inspect/residualNorms.ts';
+export { attentionRollout, type Rollout } from './inspect/rollout.ts';
+export type { Score } from './inspect/score.ts';
+export {
+  loadTunedLens,
+  saveTunedLens,
+  type TrainTunedLensOptions,
+  type Translator,
+  type TunedLens,
+  trainTunedLens,
+} from './inspect/tunedLens.ts';
+export type { TokenChoice, WordScores } from './inspect/wordHead.ts';
 export { declarationsOf } from './models/declarations.ts';
 export type { CausalModel, EncoderDecoderModel, EncoderModel, Model } from './models/model.ts';
 export { isKnownFamily, parseModel } from './models/registry.ts';
@@ -224,3 +269,17 @@ export { type LossOptions, type TracedLoss, traceLoss } from './train/objectives
 export type { OptimizerConfig } from './train/optimizer.ts';
 export { learningRate, type Schedule } from './train/schedule.ts';
 export { type StepInputs, type StepResult, TrainStep, type TrainStepOptions } from './train/trainStep.ts';
+export type {
+  Both,
+  Chart,
+  Claim,
+  Experiment,
+  ExperimentContext,
+  Findings,
+  Matrix,
+  Series,
+  Table,
+} from './why/experiment.ts';
+export { formatFindings, type Language } from './why/format.ts';
+export { drawChart, drawFindings, drawMatrices } from './why/picture.ts';
+export { experimentNames, loadExperiment } from './why/registry.ts';

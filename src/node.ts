@@ -11,9 +11,10 @@ export { type Exported, type ExportOptions, exportFolder } from './export/export
 export type { DatasetPart } from './hub/datasetFiles.ts';
 export { hubDataset } from './hub/hubDataset.node.ts';
 export { type HubName, parseHubName } from './hub/hubName.ts';
-export type { HubProgress } from './hub/hubSnapshot.node.ts';
+export type { HubProgress } from './hub/hubProgress.ts';
 export { type OpenModelOptions, openModel } from './pretrained/openModel.node.ts';
 export { sentenceEncoderAt } from './pretrained/sentenceEncoder.node.ts';
 export { loadRecipe } from './recipe/loadRecipe.node.ts';
 export { createNodeRuntime, type NodeRuntimeOptions } from './runtime/node/node.ts';
+export type { LiveWeights } from './train/liveModel.ts';
 export { type TrainedRun, type TrainRecipeOptions, trainRecipe } from './train/trainRecipe.node.ts';

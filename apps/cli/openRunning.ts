@@ -18,16 +18,20 @@ export interface RunningModel extends AsyncDisposable {
 }
 
 /**
- * `isMany`: there are many texts, which engine threads side by side are best for; else all threads work on one.
+ * `pretrained`: what is open already. `isMany`: there are many texts, which engine threads side by side are best for; else all threads work on one.
  *
  * @throws QkvError where there is no such model, or it has no tokenizer.
  */
 export async function openRunning(
   name: string,
-  { isMany = false, adapter }: { readonly isMany?: boolean; readonly adapter?: string | undefined } = {},
+  {
+    isMany = false,
+    adapter,
+    pretrained: opened,
+  }: { readonly isMany?: boolean; readonly adapter?: string | undefined; readonly pretrained?: Pretrained } = {},
 ): Promise<RunningModel> {
   const [pretrained, { GenerationSession }, { createNodeRuntime }, { generationDefaults }] = await Promise.all([
-    openPretrained(name, { adapter }),
+    opened ?? openPretrained(name, { adapter }),
     import('../../src/generate/session.ts'),
     import('../../src/runtime/node/node.ts'),
     import('../../src/pretrained/generationDefaults.ts'),

@@ -1,27 +1,30 @@
-import { symbol } from '../base/dim.ts';
 import { QkvError } from '../base/errors.ts';
-import { type HostTensor, int32 } from '../base/tensor.ts';
-import { fetch, type Graph } from '../graph/graph.ts';
-import type { GenerativeModel } from '../models/model.ts';
-import { Trace } from '../nn/scope.ts';
-import { input } from '../ops/leaf.ts';
-import type { Runtime, Tensors } from '../runtime/runtime.ts';
+import type { HostTensor } from '../base/tensor.ts';
+import { findValue } from '../graph/graph.ts';
+import type { Model } from '../models/model.ts';
+import type { Edits } from './edits.ts';
+import { type Inspected, Inspection } from './inspection.ts';
+import { type Pass, tracePass } from './pass.ts';
+import { type Reading, readingOf } from './reading.ts';
 
-/** What is looked at: a model that a runtime can run. A `GenerationSession` is one. */
-export interface Inspected {
-  readonly runtime: Runtime;
-  readonly model: GenerativeModel;
-  /** By path. */
-  readonly parameters: Tensors;
+/** One attention of a model. */
+export interface AttentionPlace {
+  /** Its values are `<path>.query`, `<path>.weights` …, e.g. `decoder.layers.1.crossAttention`. */
+  readonly path: string;
+  /** The name of its weights. */
+  readonly name: string;
+  /** Who looks at whom: an encoder's text at itself, a decoder's at what stands before, target at source. */
+  readonly kind: 'encoder' | 'decoder' | 'cross';
+  readonly layer: number;
+  readonly heads: number;
+  /** Heads of keys and values, each for `heads / keyValueHeads` of the queries'. */
+  readonly keyValueHeads: number;
+  /** d_k */
+  readonly headSize: number;
 }
 
 /** The attention of one layer: how much of its attention each query gives to each key, for every head. */
-export interface LayerAttention {
-  /** The value's name in the graph, e.g. `decoder.layers.1.crossAttention.weights`. */
-  readonly name: string;
-  /** Who looks at whom: source at source, target at target before it, target at source. */
-  readonly kind: 'encoder' | 'decoder' | 'cross';
-  readonly layer: number;
+export interface LayerAttention extends AttentionPlace {
   /** Tokens of the T rows and the S columns. */
   readonly queryIds: readonly number[];
   readonly keyIds: readonly number[];
@@ -30,7 +33,7 @@ export interface LayerAttention {
 }
 
 /** The weights of one head, or their mean over the heads: [T, S] row-major. */
-export function headWeights({ weights }: LayerAttention, head: number | 'mean'): Float32Array {
+export function headWeights({ weights }: Pick<LayerAttention, 'weights'>, head: number | 'mean'): Float32Array {
   const [heads, queries, keys] = weights.shape as [number, number, number];
   const size = queries * keys;
   const data = weights.data as Float32Array;
@@ -49,78 +52,72 @@ export function headWeights({ weights }: LayerAttention, head: number | 'mean'):
 
 /**
  * Every attention map of one full pass: of an encoder-decoder model over a source and a target (its start token is put
- * before it), of a decoder over `targetIds` alone, with `sourceIds` null; by kind, then by layer. The row of a target token
- * is the attention with which the token after it is chosen.
+ * before it), of a decoder or an encoder alone over `targetIds`, with `sourceIds` null; by kind, then by layer. The row of a
+ * decoder's token is the attention with which the token after it is chosen.
  */
 export async function captureAttention(
-  { runtime, model, parameters }: Inspected,
+  inspected: Inspected,
   sourceIds: readonly number[] | null,
   targetIds: readonly number[],
 ): Promise<LayerAttention[]> {
-  if ((model.kind === 'causal') !== (sourceIds === null)) {
-    throw new QkvError('usage', {
-      where: 'captureAttention',
-      got: sourceIds === null ? 'no source' : 'a source',
-      expected: model.kind === 'causal' ? 'a text alone: this model is a decoder' : 'a source and a target',
-    });
-  }
-  const ids = model.kind === 'causal' ? [...targetIds] : [model.startId, ...targetIds];
-  checkIds('target', ids, model.vocabSize, model.maxLength);
-  if (sourceIds && model.kind === 'encoder-decoder') {
-    checkIds('source', sourceIds, model.sourceVocabSize, model.maxLength);
-  }
-  const places = attentionPlaces(model);
-  const graph = fetch(
-    fullPass(model),
-    places.map(({ name }) => name),
+  using inspection = new Inspection(inspected);
+  return await attentionMaps(inspection, readingOf(inspected.model, sourceIds, targetIds));
+}
+
+/** The attention maps of a reading under some edits: of the places asked for, or of all. */
+export async function attentionMaps(
+  inspection: Inspection,
+  reading: Reading,
+  { edits = {}, paths }: { readonly edits?: Edits; readonly paths?: readonly string[] | undefined } = {},
+): Promise<LayerAttention[]> {
+  const places = placesOf(inspection.pass).filter(({ path }) => !paths || paths.includes(path));
+  for (const path of paths ?? []) placeOf(inspection.pass, path);
+  if (places.length === 0) return [];
+  const outputs = await inspection.run(
+    {
+      label: `weights of ${paths ? places.map(({ path }) => path).join(', ') : 'all'}`,
+      outputs: ({ graph }) => Object.fromEntries(places.map(({ name }) => [name, findValue(graph, name)])),
+    },
+    [{ reading, edits }],
   );
-  using program = await runtime.compile(graph, { label: 'attention maps' });
-  const inputs: Record<string, HostTensor> = { ids: int32([1, ids.length], ids) };
-  if (sourceIds) inputs['source'] = int32([1, sourceIds.length], [...sourceIds]);
-  const feeds = Object.fromEntries(program.feeds.map((name) => [name, inputs[name] ?? parameters[name]!]));
-  const [outputs] = await runtime.run([{ program, feeds }]);
   return places.map((place) => {
-    const { dtype, shape, data } = outputs![place.name]!;
-    const queryIds = place.kind === 'encoder' ? sourceIds! : ids;
-    const keyIds = place.kind === 'decoder' ? ids : sourceIds!;
+    const { dtype, shape, data } = outputs[place.name]!;
+    const queryIds = isOfSource(inspection.model, place) ? reading.sourceIds! : reading.ids;
+    const keyIds = place.kind === 'cross' ? reading.sourceIds! : queryIds;
     return { ...place, queryIds, keyIds, weights: { dtype, shape: shape.slice(1), data } };
   });
 }
 
-type Place = Pick<LayerAttention, 'name' | 'kind' | 'layer'>;
-
 /** The attention maps that a model has: by kind, then by layer. */
-export function attentionPlaces(model: GenerativeModel): Place[] {
-  const names = [...fullPass(model).names.keys()];
+export function attentionPlaces(model: Model): AttentionPlace[] {
+  return placesOf(tracePass(model, { givenPositions: false }));
+}
+
+export function placesOf({ model, graph }: Pass): AttentionPlace[] {
   const order = ['encoder', 'decoder', 'cross'];
-  return names
-    .flatMap((name): Place[] => {
-      const found = /^(?:(encoder|decoder)\.)?layers\.(\d+)\.(attention|crossAttention)\.weights$/.exec(name);
+  return [...graph.names]
+    .flatMap(([name, { shape }]): AttentionPlace[] => {
+      const found = /^((?:(encoder|decoder)\.)?layers\.(\d+)\.(attention|crossAttention))\.weights$/.exec(name);
       if (!found) return [];
-      const kind = found[3] === 'crossAttention' ? 'cross' : found[1] === 'encoder' ? 'encoder' : 'decoder';
-      return [{ name, kind, layer: Number(found[2]) }];
+      const [, path, stack, layer, attention] = found as unknown as [string, string, string?, string?, string?];
+      const isEncoder = stack === 'encoder' || model.kind === 'encoder';
+      const kind = attention === 'crossAttention' ? 'cross' : isEncoder ? 'encoder' : 'decoder';
+      const [, keyValueHeads, , headSize] = findValue(graph, `${path}.key`).shape as [unknown, number, unknown, number];
+      return [{ path, name, kind, layer: Number(layer), heads: shape[1] as number, keyValueHeads, headSize }];
     })
     .sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind) || a.layer - b.layer);
 }
 
-function fullPass(model: GenerativeModel): Graph {
-  const trace = new Trace();
-  const [batch, target] = [symbol('B'), symbol('T')];
-  const ids = input('ids', 'int32', [batch, target]);
-  if (model.kind === 'causal') model.forward(trace.root, { ids });
-  else {
-    const memory = model.encode(trace.root, { ids: input('source', 'int32', [batch, symbol('S')]) });
-    model.decode(trace.root, { ids, memory });
-  }
-  return trace.graph({});
+/** @throws QkvError `usage` for a path that is no attention of the model */
+export function placeOf(pass: Pass, path: string): AttentionPlace {
+  const places = placesOf(pass);
+  const place = places.find((one) => one.path === path);
+  if (place) return place;
+  const expected = `one of ${places.map((one) => one.path).join(', ')}`;
+  throw new QkvError('usage', { where: 'attention', got: path, expected });
 }
 
-function checkIds(where: string, ids: readonly number[], vocabSize: number, maxLength: number): void {
-  if (ids.length === 0 || ids.length > maxLength) {
-    throw new QkvError('usage', { where, got: `${ids.length} tokens`, expected: `from 1 to ${maxLength}` });
-  }
-  const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize);
-  if (wrong !== undefined) {
-    throw new QkvError('usage', { where, got: `token ${wrong}`, expected: `one from 0 to ${vocabSize - 1}` });
-  }
+/** Whether a place's queries are those of the source. */
+export function isOfSource({ kind }: Model, place: AttentionPlace): boolean {
+  return kind === 'encoder-decoder' && place.kind === 'encoder';
 }

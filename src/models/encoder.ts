@@ -54,6 +54,11 @@ export function maxLengthOf({ positionRows, positions, padId }: EncoderConfig): 
   return positions === 'fromPadding' ? positionRows - padId! - 1 : positionRows;
 }
 
+/** The position of the first token of a text. */
+export function firstPositionOf({ positions, padId }: EncoderConfig): number {
+  return positions === 'fromPadding' ? padId! + 1 : 0;
+}
+
 export function encode(root: Scope, config: EncoderConfig, inputs: EncoderInputs): Sequences {
   const scoreBias = inputs.mask && maskBias(paddingMask(inputs.mask));
   let x = embed(root, config, inputs);

@@ -1,6 +1,6 @@
 import type { IgnoreRule, KeyMap, KeyRule, Tie } from '../checkpoint/keyMap.ts';
 import type { ConfigReader } from './configReader.ts';
-import { type EncoderConfig, encode, maxLengthOf, tokenTable } from './encoder.ts';
+import { type EncoderConfig, encode, firstPositionOf, maxLengthOf, tokenTable } from './encoder.ts';
 import { encoderHead, type HeadName, type HeadOptions, headNames, type ProblemType } from './encoderHead.ts';
 import type { EncoderModel } from './model.ts';
 
@@ -260,6 +260,7 @@ export function encoderModel(family: EncoderFamily): EncoderModel {
     maxLength: maxLengthOf(config),
     width: config.width,
     segments: config.segments,
+    firstPosition: firstPositionOf(config),
     padId: config.padId,
     eosIds: family.eosIds,
     bosId: family.bosId,

@@ -23,6 +23,8 @@ export interface PastInputs {
 export interface SourceInputs {
   readonly ids: Value;
   readonly mask?: Value;
+  /** int32 [B, S], where they are not what the family makes of the tokens. */
+  readonly positions?: Value;
 }
 
 export interface DecoderInputs {
@@ -62,8 +64,6 @@ export interface CausalInputs {
 export interface EncoderInputs extends SourceInputs {
   /** int32 [B, T], the segment of each token (`token_type_ids`); all are of segment 0 where it is left out. */
   readonly segments?: Value;
-  /** int32 [B, T], where they are not what the family makes of the tokens. */
-  readonly positions?: Value;
 }
 
 interface ModelBase {
@@ -114,6 +114,8 @@ export interface EncoderModel extends ModelBase {
   readonly width: number;
   /** Kinds of segments; 0 where the family knows none. */
   readonly segments: number;
+  /** The position of a text's first token: 0, or the one after the padding's. */
+  readonly firstPosition: number;
   readonly head: EncoderHead;
   /** Every position sees every real one. Names `embedding`, `layers.<i>.…`, `output` [B, T, D]. */
   encode(root: Scope, inputs: EncoderInputs): Sequences;

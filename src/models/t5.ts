@@ -49,9 +49,9 @@ export interface T5Config {
 
 type Side = 'encoder' | 'decoder';
 
-function encode(root: Scope, config: T5Config, { ids, mask }: SourceInputs): Sequences {
+function encode(root: Scope, config: T5Config, { ids, mask, positions }: SourceInputs): Sequences {
   const scope = root.at('encoder');
-  const places = iota(ids.shape[1]!);
+  const places = positions ?? iota(ids.shape[1]!);
   const scoreBias = plus(distanceBias(scope, config, 'encoder', places, places), mask && maskBias(paddingMask(mask)));
   let x = embed(root, scope, config, ids);
   for (let i = 0; i < config.encoderLayers; i++) {

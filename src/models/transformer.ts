@@ -64,10 +64,10 @@ export interface TransformerConfig {
 }
 
 /** The encoder: every position sees every real one. Names `encoder.embedding`, `encoder.layers.<i>.…`, `encoder.output` [B, S, D]. */
-export function encode(root: Scope, config: TransformerConfig, { ids, mask }: SourceInputs): Sequences {
+export function encode(root: Scope, config: TransformerConfig, { ids, mask, positions }: SourceInputs): Sequences {
   const scope = root.at('encoder');
   const scoreBias = mask && maskBias(paddingMask(mask));
-  let x = embed(root, scope, config, 'source', ids, iota(ids.shape[1]!));
+  let x = embed(root, scope, config, 'source', ids, positions ?? iota(ids.shape[1]!));
   for (let i = 0; i < config.encoderLayers; i++) x = encoderLayer(scope.at('layers').at(i), config, x, scoreBias);
   const out = config.normPlacement === 'pre' ? withRows(x, norm(scope.at('norm'), config, x.rows)) : x;
   named(scope, 'output', out);
