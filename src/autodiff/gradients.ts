@@ -1,11 +1,10 @@
-import { dimEquals, type Shape, shapeEquals, shapeText } from '../base/dim.ts';
+import { type Dim, dimAdd, dimEquals, dimText, type Shape, shapeEquals, shapeText } from '../base/dim.ts';
 import { QkvError } from '../base/errors.ts';
 import { reachable, type Value } from '../graph/value.ts';
-import { add } from '../ops/elementwise.ts';
 import { zeros } from '../ops/gather.ts';
 import type { Derivative } from '../ops/record.ts';
-import { sum } from '../ops/reduce.ts';
-import { reshape } from '../ops/shape.ts';
+import { addAll, sum } from '../ops/reduce.ts';
+import { concat, reshape } from '../ops/shape.ts';
 import { recordOf } from '../ops/table.ts';
 
 /**
@@ -31,12 +30,14 @@ export function gradients(
     if (value.inputs.some((input, i) => needed.has(input) && !isBlocked(value, i))) needed.add(value);
   }
 
-  const sums = new Map<Value, Value>();
+  const parts = new Map<Value, Value[]>();
   const contribute = (value: Value, gradient: Value): void => {
     const fitted = unbroadcast(gradient, value.shape);
-    const before = sums.get(value);
-    sums.set(value, before ? add(before, fitted) : fitted);
+    const before = parts.get(value);
+    if (before) before.push(fitted);
+    else parts.set(value, [fitted]);
   };
+  const sums = new Map<Value, Value>();
   for (const { value, seed } of outputs) {
     if (!shapeEquals(value.shape, seed.shape)) {
       throw new QkvError('gradient', {
@@ -48,8 +49,10 @@ export function gradients(
     if (needed.has(value)) contribute(value, seed);
   }
   for (const value of order.reverse()) {
-    const g = sums.get(value);
-    if (!g) continue;
+    const contributions = parts.get(value);
+    if (!contributions) continue;
+    const g = joined(contributions) ?? addAll(contributions);
+    sums.set(value, g);
     value.inputs.forEach((input, i) => {
       if (!needed.has(input) || isBlocked(value, i)) return;
       const rule = derivativeOf(value, i);
@@ -71,6 +74,29 @@ function derivativeOf(value: Value, index: number): Derivative<unknown> {
   const rule = typeof derivative === 'function' ? derivative(index) : derivative[index];
   if (!rule) throw new Error(`qkv defect: ${value.op} has no derivative rule for input ${index}`);
   return rule;
+}
+
+/**
+ * What several slices of a value contribute is a part each, in zeros: where the parts lie side by side and fill the whole,
+ * they are put together. The sum would pass over the whole value once for every slice. Undefined where they do not.
+ */
+function joined(contributions: readonly Value[]): Value | undefined {
+  const [first] = contributions;
+  if (!first || contributions.length === 1) return undefined;
+  const { axis } = first.attrs;
+  const byStart = new Map<string, Value>();
+  for (const value of contributions) {
+    if (value.op !== 'pad' || value.attrs['axis'] !== axis || value.attrs['value'] !== 0) return undefined;
+    byStart.set(dimText(value.attrs['before'] as Dim), value.inputs[0]!);
+  }
+  const parts: Value[] = [];
+  let end: Dim = 0;
+  for (let part = byStart.get('0'); part && parts.length < contributions.length; part = byStart.get(dimText(end))) {
+    parts.push(part);
+    end = dimAdd(end, part.shape[axis as number]!);
+  }
+  const isWhole = parts.length === contributions.length && dimEquals(end, first.shape[axis as number]!);
+  return isWhole ? concat(parts, axis as number) : undefined;
 }
 
 /** Integers, booleans and stopped gradients end the search quietly: nothing continuous passes through them. */

@@ -6,16 +6,34 @@ export const MUTED = '#66727f';
 export type Rgb = readonly [red: number, green: number, blue: number];
 
 /**
- * The colour of a weight, `t` in [0, 1]: near-white to deep indigo. The ramp is made in OKLCH, where equal steps look
- * equal, and its lightness falls linearly with `t`, so that it also reads in grey.
+ * The colour of a weight, `t` in [0, 1]: near-white to deep indigo, or on a dark ground near-black to a pale blue. The ramp is
+ * made in OKLCH, where equal steps look equal, and its lightness changes linearly with `t`, so that it also reads in grey.
  * OKLab: Björn Ottosson, "A perceptual color space for image processing", https://bottosson.github.io/posts/oklab/.
  */
-export function weightColour(t: number): Rgb {
+export function weightColour(t: number, ground: 'light' | 'dark' = 'light'): Rgb {
   const x = Math.min(1, Math.max(0, t));
+  if (ground === 'dark') {
+    const lightness = 0.2 + 0.74 * x;
+    const chroma = 0.012 + 0.13 * Math.sin(Math.PI * x ** 0.9);
+    const hue = ((275 - 60 * x) * Math.PI) / 180;
+    return oklabToSrgb(lightness, chroma * Math.cos(hue), chroma * Math.sin(hue));
+  }
   const lightness = 0.98 - 0.7 * x;
   // Chroma is 0 at white, widest at mid lightness, and stays inside sRGB for these hues.
   const chroma = 0.005 + 0.135 * Math.sin(Math.PI * x ** 0.85 * 0.8);
   const hue = ((225 + 55 * x) * Math.PI) / 180;
+  return oklabToSrgb(lightness, chroma * Math.cos(hue), chroma * Math.sin(hue));
+}
+
+/**
+ * A colour for one of `count` things that have no order, as the heads of a layer: hues a golden angle apart, neighbours of unlike
+ * lightness, so that they differ in grey too. Contrast with its ground is at least 3.
+ */
+export function kindColour(index: number, ground: 'light' | 'dark' = 'light'): Rgb {
+  const hue = ((265 + index * 137.508) * Math.PI) / 180;
+  const isEven = index % 2 === 0;
+  const lightness = ground === 'light' ? (isEven ? 0.45 : 0.58) : isEven ? 0.72 : 0.84;
+  const chroma = 0.125;
   return oklabToSrgb(lightness, chroma * Math.cos(hue), chroma * Math.sin(hue));
 }
 

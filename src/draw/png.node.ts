@@ -38,7 +38,12 @@ async function outlined(draw: (glyphs: GlyphSource) => string): Promise<string> 
 
 /** The picture of `drawCurvesSvg` as a PNG file, two pixels a px. */
 export async function drawCurvesPng(curves: readonly Curve[], options: CurvesOptions): Promise<Uint8Array> {
-  return renderPng(await outlined((glyphs) => drawCurvesSvg(curves, options, glyphs)), 2);
+  return drawnPng((glyphs) => drawCurvesSvg(curves, options, glyphs));
+}
+
+/** Any SVG that `draw` makes with these glyphs as a PNG file, two pixels a px. */
+export async function drawnPng(draw: (glyphs: GlyphSource) => string): Promise<Uint8Array> {
+  return renderPng(await outlined(draw), 2);
 }
 
 /** The picture of `drawSvg` as a PNG file. Throws `QkvError` (`usage`) for a picture of more than 100 megapixels. */

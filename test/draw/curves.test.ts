@@ -19,6 +19,7 @@ describe('axisOf', () => {
     [[100, 4096], { log: false, count: 5 }, [0, 1000, 2000, 3000, 4000]],
     [[3, 3], { log: false, count: 3, fits: true }, [3, 4]],
     [[100, 2000], { log: true, count: 5 }, [100, 200, 500, 1000, 2000]],
+    [[0.000021, 0.3], { log: true, count: 5 }, [0.0001, 0.001, 0.01, 0.1]],
     [[-0.4, 0.3], { log: false, count: 7, fits: true }, [-0.4, -0.3, -0.2, -0.1, 0, 0.1, 0.2, 0.3]],
   ])('of %j with %j', (values, options, ticks) => {
     const axis = axisOf(values, options);
@@ -40,6 +41,7 @@ describe('axisOf', () => {
     [30000, '30k'],
     [2.5e6, '2.5M'],
     [0, '0'],
+    [0.0001, '1e-4'],
   ])('writes %s as %s', (value, text) => {
     expect(tickText(value)).toBe(text);
   });
