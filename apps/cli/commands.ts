@@ -45,12 +45,20 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     load: async () => (await import('./answer.ts')).answerCommand(),
   },
   look: {
-    summary: 'show where a model looks: its attention as a picture',
+    summary: 'look inside a model: the page, or its attention as a picture',
     load: async () => (await import('./look.ts')).lookCommand(),
+  },
+  inspect: {
+    summary: 'look inside: predictions, lenses, attribution, any value',
+    load: async () => (await import('./inspect.ts')).inspectCommand(),
   },
   curves: {
     summary: 'validation losses of runs, side by side',
     load: async () => (await import('./curves.ts')).curvesCommand(),
+  },
+  why: {
+    summary: 'why attention is as it is: small experiments',
+    load: async () => (await import('./why.ts')).whyCommand(),
   },
   eval: {
     summary: 'measure a model on data, with the metrics of its task',

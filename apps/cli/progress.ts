@@ -13,11 +13,12 @@ export class Progress implements Disposable {
     this.#isShown = process.stderr.isTTY === true && !isQuiet;
   }
 
-  update(done: number): void {
+  /** `note` says what is being done now. */
+  update(done: number, note = ''): void {
     const now = performance.now();
     if (!this.#isShown || (now - this.#lastDrawn < 100 && done !== this.#total)) return;
     this.#lastDrawn = now;
-    process.stderr.write(`\r\x1b[2K${this.#line(done, (now - this.#start) / 1000)}`);
+    process.stderr.write(`\r\x1b[2K${this.#line(done, (now - this.#start) / 1000)}${note === '' ? '' : ` · ${note}`}`);
   }
 
   #line(done: number, seconds: number): string {

@@ -81,7 +81,8 @@ async function start({ minutes }: { minutes: number }): Promise<void> {
   say(`Where it looked while it wrote the first of them: ${relative(process.cwd(), picture)}`);
   say(`The model: ${relative(process.cwd(), run.modelFolder)}`);
   say(`  npm run qkv -- translate ${relative(process.cwd(), run.modelFolder)} "I like music."`);
-  say(`  npm run qkv -- look ${relative(process.cwd(), run.modelFolder)} "I like music."`);
+  say('See it think, and break it, in the browser:');
+  say(`  npm run qkv -- look ${relative(process.cwd(), output)}`);
 }
 
 async function train(

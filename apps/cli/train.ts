@@ -3,15 +3,22 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { QkvError } from '../../src/base/errors.ts';
 import { nearest } from '../../src/recipe/nearest.ts';
+import type { Recipe } from '../../src/recipe/recipe.ts';
 import { Interrupted } from './errors.ts';
 import { interruptSignal } from './interrupt.ts';
 import { packageRoot } from './packageRoot.ts';
+import { wholeNumber } from './values.ts';
+import type { ServedWatch } from './watch/serveWatch.ts';
 
 interface Options {
   set: string[];
   resume?: boolean;
   overwrite?: boolean;
   json?: boolean;
+  watch?: boolean;
+  watchText?: string;
+  watchTarget?: string;
+  port?: number;
 }
 
 export function trainCommand(): Command {
@@ -25,15 +32,24 @@ export function trainCommand(): Command {
     )
     .option('--resume', "go on with the run in the recipe's output folder")
     .option('--overwrite', 'move a run that is in the output folder aside and start anew')
+    .option('--watch', 'serve a page with the run as it goes: curves, samples, the attention of a text')
+    .option('--watch-text <text>', 'the text whose attention is shown (default: one of the validation data)')
+    .option('--watch-target <text>', 'its target, of a model that makes a target of a source')
+    .option(
+      '--port <n>',
+      'where the page is served; 0: any (default: the first free one from 4173 on)',
+      wholeNumber('--port', { min: 0, max: 65535 }),
+    )
     .option('--json', 'print each event as a line of JSON')
     .addHelpText(
       'after',
-      '\nCtrl-C saves and ends the run; --resume goes on with it exactly. A second Ctrl-C ends at once.\n\nExample:\n  qkv train shakespeare --set train.steps=500 --set output=runs/short',
+      '\nCtrl-C saves and ends the run; --resume goes on with it exactly. A second Ctrl-C ends at once.\n\nExamples:\n  qkv train shakespeare --set train.steps=500 --set output=runs/short\n  qkv train tatoeba-en-zh --watch',
     )
     .action(train);
 }
 
-async function train(name: string, { set, resume = false, overwrite = false, json = false }: Options): Promise<void> {
+async function train(name: string, options: Options): Promise<void> {
+  const { set, resume = false, overwrite = false, json = false } = options;
   const stop = interruptSignal();
   const [{ loadRecipe }, { trainingRuntime }, { trainRecipe }, { TrainingReport, sampleText }] = await Promise.all([
     import('../../src/recipe/loadRecipe.node.ts'),
@@ -43,18 +59,22 @@ async function train(name: string, { set, resume = false, overwrite = false, jso
   ]);
   const file = recipeFile(name);
   const recipe = loadRecipe(file, set);
+  await using watching = await watch(recipe.task, options);
   await using runtime = await trainingRuntime(recipe);
   const report = new TrainingReport(process.stdout);
   const print = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value)}\n`);
-  const run = await trainRecipe(runtime, recipe, {
+  const work = trainRecipe(runtime, recipe, {
     resume,
     overwrite,
     stop,
     onEvent: (event) => {
+      watching?.onEvent(event);
       if (!json) report.show(event);
       else if (event.kind !== 'step' || event.logged) print(event);
     },
+    ...(watching && { onWeights: (live) => watching.onWeights(live) }),
   }).finally(() => report.end());
+  const run = await (watching ? watching.during(work) : work);
   if (run.reason === 'interrupted') {
     const options = set.map((one) => ` --set '${one}'`).join('');
     process.stderr.write(`saved at step ${run.step}. Go on with:\n  qkv train ${name}${options} --resume\n`);
@@ -67,6 +87,27 @@ async function train(name: string, { set, resume = false, overwrite = false, jso
   ];
   const best = run.best === null ? '' : `, best at step ${run.best.step}`;
   process.stdout.write(`${why} at step ${run.step}${best}. The model: ${run.modelFolder}\n`);
+}
+
+/** The page that the run is watched on, where one is wanted. @throws QkvError `usage`, `io` */
+async function watch(task: Recipe['task'], options: Options): Promise<ServedWatch | undefined> {
+  const { watchText: text, watchTarget: target, port } = options;
+  const flags = { '--watch-text': text, '--watch-target': target, '--port': port };
+  const given = Object.entries(flags).find(([, value]) => value !== undefined)?.[0];
+  if (!options.watch) {
+    if (given === undefined) return undefined;
+    throw new QkvError('usage', { where: given, got: 'no --watch', expected: '--watch as well' });
+  }
+  const isPair = task === 'translation' || task === 'denoising';
+  if ((target !== undefined) !== (isPair && text !== undefined)) {
+    throw new QkvError('usage', {
+      where: target === undefined ? '--watch-text' : '--watch-target',
+      got: target === undefined ? 'no --watch-target' : text === undefined ? 'no --watch-text' : `the task ${task}`,
+      expected: isPair ? 'a text and its target' : 'a task with sources and targets',
+    });
+  }
+  const { serveWatch } = await import('./watch/serveWatch.ts');
+  return serveWatch(task, { ...(text !== undefined && { text }), ...(target !== undefined && { target }), port });
 }
 
 /** A path, or `recipes/NAME.yaml` of the package. */

@@ -1,5 +1,6 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { QkvError } from '../base/errors.ts';
+import { schemaMessages } from '../base/schemaMessages.ts';
 import { type JsonObject, readJson } from '../checkpoint/checkpoint.ts';
 import { claimsOf, compileKeyMap } from '../checkpoint/keyMap.ts';
 import { join, splitInto, transpose } from '../checkpoint/layoutMove.ts';
@@ -33,24 +34,24 @@ export interface Adapter {
   readonly digest: string | undefined;
 }
 
-const none = z.union([z.record(z.string(), z.never()), z.null()]).optional();
+const none = z.optional(z.union([z.record(z.string(), z.never()), z.null()]));
 const Config = z.looseObject({
   peft_type: z.literal('LORA'),
-  base_model_name_or_path: z.string().nullish(),
-  r: z.int().min(1),
+  base_model_name_or_path: z.nullish(z.string()),
+  r: z.int().check(z.minimum(1)),
   lora_alpha: z.number(),
-  use_rslora: z.boolean().nullish(),
-  use_dora: z.literal(false).nullish(),
-  bias: z.literal('none').nullish(),
+  use_rslora: z.nullish(z.boolean()),
+  use_dora: z.nullish(z.literal(false)),
+  bias: z.nullish(z.literal('none')),
   rank_pattern: none,
   alpha_pattern: none,
-  layer_replication: z.null().optional(),
+  layer_replication: z.optional(z.null()),
 });
 
 /** @throws QkvError `checkpoint` for a folder without an adapter, another kind of adapter, and tensors that do not belong together */
 export async function openAdapter(storage: Storage): Promise<Adapter> {
   const where = `${storage.location}/${adapterConfigFile}`;
-  const parsed = Config.safeParse(await readJson(storage, adapterConfigFile));
+  const parsed = Config.safeParse(await readJson(storage, adapterConfigFile), schemaMessages);
   if (!parsed.success) {
     throw new QkvError('checkpoint', {
       where,

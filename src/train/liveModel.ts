@@ -6,13 +6,24 @@ import type { ParameterArena } from '../nn/parameterArena.ts';
 import { EncoderSession } from '../predict/session.ts';
 import { fillMask } from '../pretrained/fillMask.ts';
 import type { LanguageModelRecipe, TranslationEvaluation } from '../recipe/recipe.ts';
-import type { Runtime } from '../runtime/runtime.ts';
+import type { Runtime, Tensors } from '../runtime/runtime.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { Predictor } from './headTask.ts';
 import type { Answer } from './instructionTask.ts';
 import type { Continue } from './languageModelTask.ts';
 import type { Fill } from './maskedLanguageModelTask.ts';
+import type { TrainingTask } from './task.ts';
 import type { Translate } from './translationTask.ts';
+
+/** A model in training. The weights are those of this step until the promise that was asked for is fulfilled. */
+export interface LiveWeights {
+  /** Optimizer steps done. */
+  readonly step: number;
+  readonly runtime: Runtime;
+  readonly task: TrainingTask;
+  /** By path, to be read only. */
+  readonly parameters: Tensors;
+}
 
 /*
  * Generation with the weights that are being trained: a session reads them where they are. `arena` is asked for when the

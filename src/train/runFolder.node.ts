@@ -1,11 +1,11 @@
 import { existsSync, renameSync } from 'node:fs';
-import { appendFile, mkdir, open, readdir, readFile, unlink } from 'node:fs/promises';
+import { appendFile, mkdir, open, readdir, readFile, rmdir, unlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { QkvError } from '../base/errors.ts';
 import { readJson } from '../checkpoint/checkpoint.ts';
 import { loadStrictInto } from '../checkpoint/loadStrict.ts';
-import { type OutgoingTensor, openSafetensors, safetensorsChunks } from '../checkpoint/safetensors.ts';
+import { openSafetensors, safetensorsChunks } from '../checkpoint/safetensors.ts';
 import {
   type DamagedSnapshot,
   latestSnapshot,
@@ -36,6 +36,7 @@ import type { Recipe } from '../recipe/recipe.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
 import { refuseChanges } from './changedKeys.ts';
 import type { MetricsLine } from './events.ts';
+import { optimizerFile, optimizerTensors } from './optimizerFile.ts';
 import { parseRunState, type RunState } from './runState.ts';
 import type { TrainingTask } from './task.ts';
 import type { SnapshotContents } from './trainer.ts';
@@ -45,7 +46,6 @@ const METRICS = 'metrics.jsonl';
 const LOCK = 'run.lock';
 const STATE = 'state.json';
 const WEIGHTS = 'model.safetensors';
-const MOMENTS = 'optimizer.safetensors';
 const TOKENIZER: readonly (keyof TokenizerFiles)[] = [
   'tokenizer.json',
   'tokenizer_config.json',
@@ -92,6 +92,7 @@ export class RunFolder implements AsyncDisposable {
   /** Where the run goes on; undefined for one that begins. */
   readonly saved: SavedRun | undefined;
   readonly #recipe: Recipe;
+  #isAbandoned = false;
 
   private constructor(path: string, recipe: Recipe, saved: SavedRun | undefined) {
     this.path = path;
@@ -166,7 +167,7 @@ export class RunFolder implements AsyncDisposable {
         ...(generationConfig && { 'generation_config.json': json(generationConfig) }),
         ...(await weightFiles(model, arena, recipe)),
         ...Object.fromEntries(TOKENIZER.map((file) => [file, encodeUtf8(tokenizerFiles[file])])),
-        [MOMENTS]: { tensors: momentTensors(arena, moments) },
+        [optimizerFile]: { tensors: optimizerTensors(arena, moments) },
         [RECIPE]: encodeUtf8(formatRecipe(recipe)),
         [STATE]: json(state),
       },
@@ -185,19 +186,6 @@ export class RunFolder implements AsyncDisposable {
       arena.placements,
       (path) => arena.tensors[path]!.data as Float32Array,
     );
-  }
-
-  async loadMoments(snapshot: Storage, arena: ParameterArena, moments: SnapshotContents['moments']): Promise<void> {
-    const { tensors } = await openSafetensors(snapshot, MOMENTS);
-    for (const [name, data] of Object.entries(moments)) {
-      for (const [path, view] of Object.entries(arena.viewsOf(data))) {
-        const stored = tensors.get(`${name}.${path}`);
-        if (stored === undefined) {
-          throw new QkvError('run', { where: `${snapshot.location}/${MOMENTS}`, got: `no ${name}.${path}` });
-        }
-        (view.data as Float32Array).set(await stored.read('float32'));
-      }
-    }
   }
 
   async record(line: MetricsLine): Promise<void> {
@@ -253,10 +241,13 @@ export class RunFolder implements AsyncDisposable {
   /** Leaves nothing of a run that could not begin, so that the next try finds the folder as this one did. */
   async abandon(): Promise<void> {
     await unlink(join(this.path, RECIPE));
+    this.#isAbandoned = true;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await unlock(this.path);
+    // not one with anything in it
+    if (this.#isAbandoned) await rmdir(this.path).catch(() => {});
   }
 
   get recipe(): Recipe {
@@ -303,17 +294,6 @@ async function weightFiles(
 
 function json(value: unknown): Uint8Array {
   return encodeUtf8(`${JSON.stringify(value, null, 2)}\n`);
-}
-
-function momentTensors(arena: ParameterArena, moments: SnapshotContents['moments']): OutgoingTensor[] {
-  return Object.entries(moments).flatMap(([name, data]) =>
-    Object.entries(arena.viewsOf(data)).map(([path, view]) => ({
-      name: `${name}.${path}`,
-      dtype: 'F32' as const,
-      shape: view.shape,
-      data: view.data as Float32Array,
-    })),
-  );
 }
 
 async function openSaved(path: string, onNotice: (text: string) => void): Promise<SavedRun | undefined> {

@@ -1,7 +1,8 @@
-import * as z from 'zod';
+import * as z from 'zod/mini';
 import { QkvError } from '../base/errors.ts';
+import { schemaMessages } from '../base/schemaMessages.ts';
 
-const count = z.int().min(0);
+const count = z.int().check(z.minimum(0));
 
 /** What goes on from a snapshot besides weights and moments: `state.json`. */
 export interface RunState {
@@ -40,14 +41,14 @@ const schema = z.strictObject({
   position: z.strictObject({ epoch: count, batchIndex: count }),
   plannedSteps: count,
   revisions: count,
-  tokens: count.default(0), // a snapshot of before they were counted: from here on
-  seconds: z.number().min(0),
+  tokens: z._default(count, 0), // a snapshot of before they were counted: from here on
+  seconds: z.number().check(z.minimum(0)),
   validated: count,
-  best: z.strictObject({ step: count, value: z.number(), snapshot: z.string().nullable() }).nullable(),
+  best: z.nullable(z.strictObject({ step: count, value: z.number(), snapshot: z.nullable(z.string()) })),
   stale: count,
   fingerprint: z.string(),
-  teacher: z.string().nullable().default(null),
-  lanes: z.int().min(1),
+  teacher: z._default(z.nullable(z.string()), null),
+  lanes: z.int().check(z.minimum(1)),
 });
 
 export function parseRunState(text: string, where: string): RunState {
@@ -57,7 +58,7 @@ export function parseRunState(text: string, where: string): RunState {
   } catch (cause) {
     throw new QkvError('run', { where, got: String(cause), expected: 'JSON', cause });
   }
-  const result = schema.safeParse(json);
+  const result = schema.safeParse(json, schemaMessages);
   if (result.success) return result.data;
   throw new QkvError('run', {
     where,

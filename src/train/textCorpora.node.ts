@@ -16,10 +16,7 @@ import { type DataOrigin, type DocumentSource, type DocumentsData, documentSourc
 import type { DenoisingRecipe, LanguageModelRecipe, MaskedLanguageModelRecipe, TextData } from '../recipe/recipe.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
-import { Fingerprint } from './fingerprint.ts';
-
-/** Tokens as running text, or as the sentences of documents. */
-export type TextUnit = 'text' | 'sentences';
+import { type Encode, requireTokens, type TextUnit, wholeText } from './wholeText.ts';
 
 export interface TextCorpora {
   readonly train: Corpus;
@@ -85,12 +82,8 @@ export async function textCorpora(
   const encode = (text: string): readonly number[] => tokenizer.encode(text, { addSpecialTokens: false }).ids;
   if (data.format === 'text') {
     const parts = await readParts(data);
-    const toCorpus = async (text: string): Promise<Corpus> => {
-      const write = (writer: TokenWriter): void => writeText(writer, text, unit, encode);
-      const store = await memoryTokens(write, (ids) => new Fingerprint().add(ids).text);
-      return new Corpus(requireTokens(store, data.file), { seed });
-    };
-    return { train: await toCorpus(parts.train), validation: await toCorpus(parts.validation) };
+    const options = { seed, unit, encode, where: data.file };
+    return { train: await wholeText(parts.train, options), validation: await wholeText(parts.validation, options) };
   }
   const { eos } = tokenizer.specialIds;
   const end = unit === 'sentences' ? [] : eos === undefined ? encode('\n\n') : [eos];
@@ -149,17 +142,6 @@ function isFraction(validation: DocumentsData['validation']): validation is { fr
   return typeof validation === 'object' && 'fraction' in validation;
 }
 
-type Encode = (text: string) => readonly number[];
-
-/** A text as one document, or, of sentences, a line each, as documents with blank lines between them. */
-function writeText(writer: TokenWriter, text: string, unit: TextUnit, encode: Encode): void {
-  for (const part of unit === 'text' ? [text] : text.split('\n')) {
-    if (part.trim() === '' && unit === 'sentences') writer.endDocument();
-    else writer.sentence(encode(unit === 'text' ? part : part.trim()));
-  }
-  writer.endSource();
-}
-
 async function writeDocuments(
   writer: TokenWriter,
   parts: ReturnType<typeof readSentences>,
@@ -197,9 +179,4 @@ async function contentsOf(
     }
   }
   return { bytes, hash: hasher.digest('hex') };
-}
-
-function requireTokens(store: TokenStore, where: string): TokenStore {
-  if (store.tokens > 0) return store;
-  throw new QkvError('data', { where, got: 'no tokens', expected: 'text' });
 }

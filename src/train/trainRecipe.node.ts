@@ -14,8 +14,9 @@ import type { TrainingEvent } from './events.ts';
 import { headTask, trainingTexts } from './headTasks.ts';
 import { instructionTask } from './instructionTask.ts';
 import { languageModelTask } from './languageModelTask.ts';
-import { answererFor, fillerFor, predictorFor, samplerFor, translatorFor } from './liveModel.ts';
+import { answererFor, fillerFor, type LiveWeights, predictorFor, samplerFor, translatorFor } from './liveModel.ts';
 import { maskedLanguageModelTask } from './maskedLanguageModelTask.ts';
+import { loadOptimizer } from './optimizerFile.ts';
 import {
   makeTokenizer,
   openStart,
@@ -38,6 +39,11 @@ export interface TrainRecipeOptions {
   /** Move a run that is in the output folder aside. */
   readonly overwrite?: boolean;
   readonly onEvent?: (event: TrainingEvent) => void;
+  /**
+   * Is called, and waited for, before the first step and with the weights that are validated or saved. Who looks at them
+   * changes nothing of the run but the time that it takes.
+   */
+  readonly onWeights?: (live: LiveWeights) => Promise<void>;
   /** Set: the run saves and ends after the step at hand. */
   readonly stop?: StopSignal;
 }
@@ -65,7 +71,13 @@ export interface TrainedRun {
 export async function trainRecipe(
   runtime: Runtime,
   recipe: Recipe,
-  { resume = false, overwrite = false, onEvent = () => {}, stop = { aborted: false } }: TrainRecipeOptions = {},
+  {
+    resume = false,
+    overwrite = false,
+    onEvent = () => {},
+    onWeights,
+    stop = { aborted: false },
+  }: TrainRecipeOptions = {},
 ): Promise<TrainedRun> {
   const start = performance.now();
   const notice = (text: string): void => onEvent({ kind: 'notice', text });
@@ -83,6 +95,9 @@ export async function trainRecipe(
       record: (line) => folder.record(line),
       seconds: () => (performance.now() - start) / 1000,
       onEvent,
+      ...(onWeights && {
+        onWeights: (step) => onWeights({ step, runtime, task, parameters: trainer.arena.tensors }),
+      }),
       stop,
     });
     const isFilled = saved !== undefined && task.model.lora === undefined;
@@ -94,7 +109,7 @@ export async function trainRecipe(
   }
   if (saved) {
     await folder.loadWeights(saved.snapshot.storage, task.model, trainer.arena);
-    await folder.loadMoments(saved.snapshot.storage, trainer.arena, trainer.arrays);
+    await loadOptimizer(saved.snapshot.storage, trainer.arena, trainer.arrays);
     trainer.resume(saved.state, saved.snapshot.name, saved.recipe.train.minutes !== recipe.train.minutes);
   }
   onEvent({

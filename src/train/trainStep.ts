@@ -58,9 +58,9 @@ export interface StepResult {
 export class TrainStep {
   readonly arena: ParameterArena;
   /** Name to array, laid out as the arena: what a snapshot must keep besides the parameters. */
-  readonly moments: Readonly<Record<string, Float32Array<SharedArrayBuffer>>>;
+  readonly moments: Readonly<Record<string, Float32Array>>;
   /** The moving average of the trained weights, laid out as the arena; it begins with those of the first step. */
-  readonly average: Float32Array<SharedArrayBuffer> | undefined;
+  readonly average: Float32Array | undefined;
   /** Optimizer steps done. */
   step = 0;
 
@@ -71,7 +71,7 @@ export class TrainStep {
   /** The gradient's programs, compiled when first needed. */
   readonly #programs = new Map<Mode, Promise<Program>>();
   /** A gradient for each lane; that of the first becomes the sum. */
-  readonly #gradients: readonly Float32Array<SharedArrayBuffer>[];
+  readonly #gradients: readonly Float32Array[];
   /** Parts of the arena for each lane, within one group of decay each. */
   readonly #shares: readonly (readonly Range[])[];
 
@@ -102,7 +102,7 @@ export class TrainStep {
   }
 
   /** The gradient of the last step, before clipping, laid out as the arena. */
-  get gradient(): Float32Array<SharedArrayBuffer> {
+  get gradient(): Float32Array {
     return this.#gradients[0]!;
   }
 

@@ -34,6 +34,8 @@ export interface TrainerHost {
   /** Seconds since this process began with the run. */
   seconds(): number;
   onEvent(event: TrainingEvent): void;
+  /** Is waited for before the first step, and with the weights that are validated or saved. */
+  readonly onWeights?: (step: number) => Promise<void>;
   /** Set: the run saves and ends after the step at hand. */
   readonly stop: StopSignal;
 }
@@ -70,6 +72,8 @@ export class Trainer {
   readonly #host: TrainerHost;
   readonly #validationLoss: ValidationLoss;
   #state: RunState;
+  /** The step whose weights `onWeights` was called with. */
+  #shown: number | undefined;
   /** The newest snapshot and its step. */
   #saved: { readonly name: string; readonly step: number } | undefined;
   /** Seconds of the run before this process. */
@@ -186,6 +190,7 @@ export class Trainer {
   }
 
   async run(): Promise<TrainingOutcome> {
+    if (this.#host.onWeights) await this.#averaged(() => this.#showWeights());
     if (this.#isDue('validateEvery') && this.#state.validated < this.#state.step) await this.#validate();
     let batch = this.#prepare(this.#state.position);
     let reason = this.#endReason();
@@ -304,6 +309,7 @@ export class Trainer {
   async #validate(): Promise<boolean> {
     const { stop } = this.#host;
     const { measured, shown } = await this.#averaged(async () => {
+      await this.#showWeights();
       const measured = await this.#validationLoss.measure(stop);
       return { measured, shown: measured && (await this.#examine('validation')) };
     });
@@ -368,13 +374,23 @@ export class Trainer {
     this.#refuseBadValues();
     this.#state = { ...this.#state, seconds: this.#seconds() };
     const contents = { state: this.#state, recipe: this.#recipe, task: this.#task, arena: this.arena };
-    const name = await this.#averaged(() => this.#host.save({ ...contents, moments: this.arrays }));
+    const name = await this.#averaged(async () => {
+      await this.#showWeights();
+      return this.#host.save({ ...contents, moments: this.arrays });
+    });
     this.#saved = { name, step };
     const { best } = this.#state;
     if (best?.step === step && best.snapshot === null) {
       this.#state = { ...this.#state, best: { ...best, snapshot: name } };
     }
     this.#host.onEvent({ kind: 'saved', step, snapshot: name });
+  }
+
+  async #showWeights(): Promise<void> {
+    const { step } = this.#state;
+    if (this.#shown === step) return;
+    this.#shown = step;
+    await this.#host.onWeights?.(step);
   }
 
   /** The loss of a step is that of the weights before it: an update that spoilt them shows only here. */

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GenerationSession } from '../../src/generate/session.ts';
@@ -6,7 +6,7 @@ import { captureAttention, headWeights } from '../../src/inspect/attention.ts';
 import { openModel } from '../../src/pretrained/openModel.node.ts';
 import { createReferenceRuntime } from '../../src/runtime/reference/reference.ts';
 import { type Models, makeModels } from './models.ts';
-import { qkv } from './qkv.ts';
+import { qkv, root } from './qkv.ts';
 
 let models: Models;
 beforeAll(() => {
@@ -81,6 +81,26 @@ describe('qkv look', () => {
     for (const [t, row] of map!.weights.entries()) expect(row.slice(t + 1).every((weight) => weight === 0)).toBe(true);
   });
 
+  it('shows what every token of an encoder looks at', async () => {
+    const folder = mkdtempSync(join(models.folder, 'bert-'));
+    for (const part of ['fixtures/parity/bert-pretraining', 'fixtures/encoders/bert']) {
+      cpSync(join(root, part), folder, { recursive: true });
+    }
+    const run = await qkv(['look', folder, 'where are you', '--grid', '--json']);
+    expect(run).toMatchObject({ code: 0, stderr: '' });
+    const shown = JSON.parse(run.stdout) as Shown;
+    expect(shown).toMatchObject({ model: 'bert', target: null });
+    expect(new Set(shown.attention.map(({ kind }) => kind))).toEqual(new Set(['encoder']));
+    const { queryTokens, keyTokens, weights } = shown.attention[0]!;
+    expect(queryTokens).toEqual(keyTokens);
+    expect([queryTokens[0], queryTokens.at(-1)]).toEqual(['[CLS]', '[SEP]']);
+    for (const row of weights) expect(row.reduce((a, b) => a + b)).toBeCloseTo(1, 5);
+    expect(weights[0]!.slice(1).some((weight) => weight > 0)).toBe(true); // no causal mask
+    const refused = await qkv(['look', folder, 'where', '--target', 'x']);
+    expect(refused).toMatchObject({ code: 2, stdout: '' });
+    expect(refused.stderr).toContain('reads one text');
+  });
+
   it('writes pictures', async () => {
     const [svg, png] = ['map.svg', 'map.png'].map((name) => join(models.folder, name)) as [string, string];
     const runs = await Promise.all([
@@ -97,7 +117,7 @@ describe('qkv look', () => {
     ['a layer that does not exist', 'gpt2', ['--layer', '2'], 'from 0 to 1'],
     ['a kind that the model lacks', 'gpt2', ['--kind', 'cross'], 'decoder'],
     ['a target of a model that continues texts', 'gpt2', ['--target', 'x'], '--target'],
-    ['another format', 'gpt2', ['--out', 'map.jpg'], '.svg or .png'],
+    ['another format', 'gpt2', ['--out', 'map.jpg'], '.svg, .png or .html'],
     ['no number', 'gpt2', ['--head', 'all'], '"all"'],
   ] as const)('refuses %s', async (_, model, args, words) => {
     const finished = await qkv(['look', models[model], 'text', ...args]);

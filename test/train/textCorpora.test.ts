@@ -6,8 +6,9 @@ import type { LanguageModelRecipe, MaskedLanguageModelRecipe } from '../../src/r
 import { createNodeRuntime } from '../../src/runtime/node/node.ts';
 import { makeTokenizer } from '../../src/train/recipeData.node.ts';
 import { openRecipeTokenizer } from '../../src/train/recipeTokenizer.ts';
-import { type TextCorpora, type TextUnit, textCorpora, tokenizerTexts } from '../../src/train/textCorpora.node.ts';
+import { type TextCorpora, textCorpora, tokenizerTexts } from '../../src/train/textCorpora.node.ts';
 import { trainRecipe } from '../../src/train/trainRecipe.node.ts';
+import type { TextUnit } from '../../src/train/wholeText.ts';
 import { TinyRecipe } from './tinyRecipe.ts';
 
 const runtime = await createNodeRuntime({ threads: 1, spinning: false });

@@ -310,6 +310,13 @@ describe('the output folder', () => {
     expect((await failureOf(trainRecipe(runtime, foreign, { resume: true }))).message).toContain('without recipe.yaml');
   });
 
+  it('is gone again when the run could not begin', async () => {
+    using tiny = new TinyRecipe();
+    const recipe = tiny.load('language-model', 'data.file=nowhere.txt');
+    expect((await failureOf(trainRecipe(runtime, recipe))).message).toContain('nowhere.txt');
+    expect(existsSync(tiny.output)).toBe(false);
+  });
+
   it('takes one process at a time', async () => {
     using tiny = new TinyRecipe();
     const recipe = tiny.load('language-model');

@@ -44,6 +44,7 @@ export interface ModelCard {
   readonly places: readonly Place[];
   /** What a masked word is written as, where the model fills masks. */
   readonly maskToken: string | null;
+  readonly maskId: number | null;
   /** Texts to begin with, where the model's folder has some (`examples.json`). */
   readonly examples: readonly TextInput[];
 }
@@ -54,6 +55,8 @@ export interface TextInput {
   readonly target?: string;
   /** The second text of an encoder that knows segments. */
   readonly pair?: string;
+  /** The target's tokens, as `Reading.target` gives them, in place of those of `text` or `target`: masked, or another branch. */
+  readonly ids?: readonly number[];
 }
 
 export interface Token {
@@ -97,6 +100,8 @@ export interface AttentionMap {
 
 export interface Choice {
   readonly token: Token;
+  /** Before temperature and softmax. */
+  readonly logit: number;
   readonly probability: number;
 }
 
@@ -105,7 +110,7 @@ export interface Predictions {
   readonly positions: readonly number[];
   /** Likeliest first. */
   readonly choices: readonly (readonly Choice[])[];
-  /** Of the token that stands there, nats; null where none is known. */
+  /** Of the token that is known to come there, at temperature 1, nats; null where none is. Of a masked token it is the text's own. */
   readonly loss: readonly (number | null)[];
 }
 
@@ -137,6 +142,10 @@ export interface HeadSteps {
   readonly residualMid: Float32Array;
   readonly mlpOut: Float32Array;
   readonly residualPost: Float32Array;
+  /** [D] What the MLP reads: in a pre-norm model the norm of `residualMid`, else `residualMid` itself. */
+  readonly mlpInput: Float32Array;
+  /** The layer's norms: (x − mean) / deviation, or x / root mean square; before each part of the layer, or after each sum. */
+  readonly norm: { readonly kind: 'layer' | 'rms'; readonly placement: 'pre' | 'post' };
 }
 
 /** What the model would say after each layer: the residual stream read by the output layer. */
@@ -225,7 +234,7 @@ export interface Engine {
     edits: Edits,
     at: { method: AttributionMethod; position: number; token: number },
   ): Promise<Attribution>;
-  /** Continues or translates under the edits; `onToken` gets the text so far. */
+  /** Continues, or translates from the first tokens that `ids` gives; `tokens` are the new ones. `onToken` gets the text so far. */
   generate(
     model: number,
     input: TextInput,
@@ -233,6 +242,8 @@ export interface Engine {
     request: GenerateRequest,
     onToken: (text: string) => void,
   ): Promise<{ readonly text: string; readonly tokens: readonly Token[] }>;
+  /** Ends a generation that goes on from `ids` after the token that it is at: it resolves with what there is. */
+  stop(model: number): Promise<void>;
 }
 
 export interface EngineError {

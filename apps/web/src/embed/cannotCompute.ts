@@ -1,0 +1,2 @@
+/** In place of `state/canCompute.ts`. */
+export const canCompute: boolean = false;

@@ -1,0 +1,4 @@
+import { expose } from 'comlink';
+import { runtimeSuite } from './runtimeSuite.ts';
+
+expose(runtimeSuite);

@@ -1,0 +1,30 @@
+import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { makeModels } from '../cli/models.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+
+/** A folder like `models/` beside the page: one model of each kind, and the list of them. */
+export interface PageModels extends Disposable {
+  readonly folder: string;
+}
+
+export function makePageModels(): PageModels {
+  const folder = mkdtempSync(join(tmpdir(), 'qkv-page-models-'));
+  {
+    using made = makeModels();
+    cpSync(made.marian, join(folder, 'marian'), { recursive: true });
+    cpSync(made.gpt2, join(folder, 'gpt2'), { recursive: true });
+  }
+  cpSync(join(root, 'fixtures/parity/bert-pretraining'), join(folder, 'bert'), { recursive: true });
+  cpSync(join(root, 'fixtures/encoders/bert'), join(folder, 'bert'), { recursive: true });
+  cpSync(join(root, 'models/stories260K'), join(folder, 'stories260K'), { recursive: true });
+  const wanted = /^(config|generation_config|tokenizer|tokenizer_config|examples)\.json$|^model\.safetensors$/;
+  const list = readdirSync(folder).map((name) => ({
+    name,
+    files: readdirSync(join(folder, name)).filter((file) => wanted.test(file)),
+  }));
+  writeFileSync(join(folder, 'index.json'), JSON.stringify(list));
+  return { folder, [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }) };
+}
