@@ -2,23 +2,13 @@ import type { EncoderModel } from '../models/model.ts';
 import type { ParameterArena } from '../nn/parameterArena.ts';
 import type { Tensors } from '../runtime/runtime.ts';
 import type { Distillation } from '../train/distillationTerms.ts';
-import { lossScales, traceLoss } from '../train/objectives.ts';
 import { differenceOf, differenceText, verdictWords } from './differences.ts';
 import type { Both, Chart, Claim, Experiment, ExperimentContext, Findings, Table } from './experiment.ts';
 import { figure } from './figures.ts';
-import {
-  CHARACTERS,
-  HALF_POEM,
-  type MaskedBatch,
-  maskedBatch,
-  maskedHalves,
-  maskedLoss,
-  maskingOf,
-  smallEncoder,
-} from './maskedPoems.ts';
-import { halfPoems, type Poem, type Poems, readPoems } from './poems.ts';
+import { CHARACTERS, HALF_POEM, heldLoss, maskingOf, smallEncoder, trainOnHalves } from './maskedPoems.ts';
+import { overSeeds } from './overSeeds.ts';
+import { type Poems, readPoems } from './poems.ts';
 import { meanInterval } from './statistics.ts';
-import { train } from './training.ts';
 
 /** A student that learns from a teacher's probabilities (Hinton et al. 2015; DistilBERT, Sanh et al. 2019). */
 export const distillation: Experiment = {
@@ -72,15 +62,20 @@ async function run(context: ExperimentContext): Promise<Findings> {
   const poems = await readPoems(context, CHARACTERS);
   context.onProgress?.(0, 'teacher');
   const teacher = await teach(context, setting, poems);
-  const losses: Record<Kind, number[]> = { labels: [], teacher: [], few: [], fewTeacher: [] };
-  for (const [s, own] of setting.seeds.entries()) {
-    for (const [k, kind] of kinds.entries()) {
-      const share = (kinds.length * s + k) / (kinds.length * setting.seeds.length);
-      context.onProgress?.(0.4 + 0.6 * share, `${nameOf[kind].en}, seed ${own}`);
-      losses[kind].push(await learn(context, setting, poems, kind, teacher, own));
-    }
-  }
-  context.onProgress?.(1, 'done');
+  const [labels, taught, few, fewTaught] = await overSeeds(
+    context,
+    kinds,
+    setting.seeds,
+    (kind) => nameOf[kind].en,
+    (kind, own) => learn(context, setting, poems, kind, teacher, own),
+    0.4,
+  );
+  const losses: Readonly<Record<Kind, readonly number[]>> = {
+    labels: labels!,
+    teacher: taught!,
+    few: few!,
+    fewTeacher: fewTaught!,
+  };
   return {
     experiment: 'distillation',
     seed,
@@ -98,41 +93,19 @@ function encoder(vocabSize: number, width: number, layers: number): EncoderModel
 }
 
 async function teach(context: ExperimentContext, setting: Setting, poems: Poems): Promise<Teacher> {
-  const { teacherSteps: steps, teacherWidth } = setting;
+  const { teacherSteps: steps, teacherWidth, batch, held } = setting;
   const model = encoder(poems.vocabSize, teacherWidth, 3);
-  const { graph, declarations } = traceLoss(model, { training: true, smoothing: 0, padded: false, targetsOnly: true });
-  const { arena } = await train(context, {
-    loss: graph,
-    declarations,
-    seed: context.seed,
+  const masking = maskingOf(poems.vocabSize);
+  const { seed } = context;
+  const { arena } = await trainOnHalves(context, model, {
+    poems: poems.train,
+    masking,
+    seed,
     steps,
-    schedule: { name: 'linear', peak: 2e-3, warmup: Math.ceil(steps / 10), final: 0 },
-    ...batches(setting, poems, poems.train, context.seed),
+    batch,
+    peak: 2e-3,
   });
-  return { model, arena, loss: await heldLoss(context, setting, poems, model, arena) };
-}
-
-function batches(
-  { batch }: Setting,
-  { vocabSize }: Poems,
-  poems: readonly Poem[],
-  seed: number,
-): { readonly batchAt: (step: number) => MaskedBatch; readonly bindings: Readonly<Record<string, number>> } {
-  return {
-    batchAt: maskedHalves(poems, batch, maskingOf(vocabSize), seed),
-    bindings: { B: batch, T: HALF_POEM, M: 3 },
-  };
-}
-
-function heldLoss(
-  context: ExperimentContext,
-  { held }: Setting,
-  poems: Poems,
-  model: EncoderModel,
-  arena: ParameterArena,
-): Promise<number> {
-  const masked = maskedBatch(halfPoems(poems.held, held, 0, 'held', 0), maskingOf(poems.vocabSize), 0, 'held', 0);
-  return maskedLoss(context, model, arena, masked);
+  return { model, arena, loss: await heldLoss(context, model, arena, poems, held, masking) };
 }
 
 /** The loss on held-out poems of a student of one layer after equal steps on equal batches. */
@@ -144,39 +117,27 @@ async function learn(
   teacher: Teacher,
   seed: number,
 ): Promise<number> {
-  const { steps, width, few } = setting;
+  const { steps, batch, width, few, held } = setting;
   const model = encoder(poems.vocabSize, width, 1);
-  const own = kind === 'few' || kind === 'fewTeacher' ? poems.train.slice(0, few) : poems.train;
-  const weights = { labels: 0.5, soft: 0.5, hard: 0, hidden: 0, embeddings: 0 };
-  const withTeacher: Distillation | undefined =
-    kind === 'teacher' || kind === 'fewTeacher'
-      ? { teacher: teacher.model, temperature: 2, weights, layers: null }
-      : undefined;
-  const { graph, declarations } = traceLoss(model, {
-    training: true,
-    smoothing: 0,
-    padded: false,
-    targetsOnly: true,
-    ...(withTeacher && { distillation: withTeacher }),
-  });
-  const { batchAt, bindings } = batches(setting, poems, own, seed);
-  const teacherTensors: Tensors = Object.fromEntries(
-    Object.entries(teacher.arena.tensors).map(([path, tensor]) => [`teacher.${path}`, tensor]),
-  );
-  const { arena } = await train(context, {
-    loss: graph,
-    declarations,
+  const masking = maskingOf(poems.vocabSize);
+  const { arena } = await trainOnHalves(context, model, {
+    poems: kind === 'few' || kind === 'fewTeacher' ? poems.train.slice(0, few) : poems.train,
+    masking,
     seed,
     steps,
-    schedule: { name: 'linear', peak: 3e-3, warmup: Math.ceil(steps / 10), final: 0 },
-    batchAt: (step) => {
-      const made = batchAt(step);
-      return { ...made, ...(withTeacher && { scales: lossScales(model, [made.inputs], withTeacher) }) };
-    },
-    bindings,
-    ...(withTeacher && { constants: teacherTensors }),
+    batch,
+    peak: 3e-3,
+    ...((kind === 'teacher' || kind === 'fewTeacher') && { teacher: lessonsOf(teacher) }),
   });
-  return heldLoss(context, setting, poems, model, arena);
+  return heldLoss(context, model, arena, poems, held, masking);
+}
+
+function lessonsOf({ model, arena }: Teacher): { readonly distillation: Distillation; readonly parameters: Tensors } {
+  const weights = { labels: 0.5, soft: 0.5, hard: 0, hidden: 0, embeddings: 0 };
+  return {
+    distillation: { teacher: model, temperature: 2, weights, layers: null },
+    parameters: Object.fromEntries(Object.entries(arena.tensors).map(([path, tensor]) => [`teacher.${path}`, tensor])),
+  };
 }
 
 function lossChart(losses: Readonly<Record<Kind, readonly number[]>>, teacher: Teacher): Chart {

@@ -6,10 +6,12 @@ import { parseModel } from '../models/registry.ts';
 import type { ParameterArena } from '../nn/parameterArena.ts';
 import { type MaskedLmOptions, maskedLm } from '../objectives/maskedLm.ts';
 import type { Tensors } from '../runtime/runtime.ts';
-import { gatherTargets, traceLoss } from '../train/objectives.ts';
+import type { Distillation } from '../train/distillationTerms.ts';
+import { gatherTargets, lossScales, traceLoss } from '../train/objectives.ts';
 import type { ExperimentContext } from './experiment.ts';
 import { measure } from './measure.ts';
-import { halfPoems, type Poem, special, specialIds } from './poems.ts';
+import { halfPoems, type Poem, type Poems, special, specialIds } from './poems.ts';
+import { train } from './training.ts';
 
 /** Characters that have an id; the poems have five times as many, most of them rare. */
 export const CHARACTERS = 1000;
@@ -88,19 +90,66 @@ export function maskedHalves(
   count: number,
   options: MaskedLmOptions,
   seed: number,
-  site = 'train',
 ): (step: number) => MaskedBatch {
-  return (step) => maskedBatch(halfPoems(poems, count, seed, site, step), options, seed, site, step);
+  return (step) => maskedBatch(halfPoems(poems, count, seed, 'train', step), options, seed, 'train', step);
 }
 
-/** Mean −ln p of the labels of a batch. */
-export async function maskedLoss(
+export interface HalvesTraining {
+  readonly poems: readonly Poem[];
+  readonly masking: MaskedLmOptions;
+  /** Of the weights, of the order of poems and of the places that are masked. */
+  readonly seed: number;
+  readonly steps: number;
+  readonly batch: number;
+  /** Highest learning rate: it rises over a tenth of the steps, and falls to 0. */
+  readonly peak: number;
+  /** Learnt from as well as from the labels. */
+  readonly teacher?: { readonly distillation: Distillation; readonly parameters: Tensors };
+}
+
+/** Trains on half poems, which are drawn and masked anew in every step; gives the loss's graph beside the trained weights. */
+export async function trainOnHalves(
+  context: ExperimentContext,
+  model: EncoderModel,
+  { poems, masking, seed, steps, batch, peak, teacher }: HalvesTraining,
+): Promise<ReturnType<typeof traceLoss> & { readonly arena: ParameterArena }> {
+  const distillation = teacher?.distillation;
+  const batchAt = maskedHalves(poems, batch, masking, seed);
+  const traced = traceLoss(model, { ...lossOptions, training: true, ...(distillation && { distillation }) });
+  const { arena } = await train(context, {
+    loss: traced.graph,
+    declarations: traced.declarations,
+    seed,
+    steps,
+    schedule: { name: 'linear', peak, warmup: Math.ceil(steps / 10), final: 0 },
+    batchAt: (step) => {
+      const made = batchAt(step);
+      return { ...made, ...(distillation && { scales: lossScales(model, [made.inputs], distillation) }) };
+    },
+    bindings: halvesSizes(batch),
+    ...(teacher && { constants: teacher.parameters }),
+  });
+  return { ...traced, arena };
+}
+
+const lossOptions = { smoothing: 0, padded: false, targetsOnly: true } as const;
+
+/** Sizes of a batch of half poems. */
+export function halvesSizes(batch: number): Readonly<Record<'B' | 'T' | 'M', number>> {
+  return { B: batch, T: HALF_POEM, M: 3 };
+}
+
+/** Mean −ln p of the characters that are asked for in `count` held-out half poems: the same places whatever `masking` puts there. */
+export async function heldLoss(
   context: ExperimentContext,
   model: EncoderModel,
   arena: ParameterArena,
-  { inputs, targets }: MaskedBatch,
+  poems: Poems,
+  count: number,
+  masking: MaskedLmOptions,
 ): Promise<number> {
-  const { graph } = traceLoss(model, { training: false, smoothing: 0, padded: false, targetsOnly: true });
+  const { inputs, targets } = maskedBatch(halfPoems(poems.held, count, 0, 'held', 0), masking, 0, 'held', 0);
+  const { graph } = traceLoss(model, { ...lossOptions, training: false });
   const scale = { lossScale: { dtype: 'float32', shape: [], data: Float32Array.of(1 / targets) } } as const;
   const { loss } = await measure(context, graph, ['loss'], { ...arena.tensors, ...inputs, ...scale });
   return loss!.data[0]!;

@@ -3,24 +3,16 @@ import { int32 } from '../base/tensor.ts';
 import type { EncoderModel } from '../models/model.ts';
 import type { ParameterArena } from '../nn/parameterArena.ts';
 import { Trace } from '../nn/scope.ts';
-import { traceHead, traceLoss } from '../train/objectives.ts';
+import { traceHead } from '../train/objectives.ts';
 import { type Difference, differenceOf, differenceText, verdictWords } from './differences.ts';
 import type { Both, Chart, Claim, Experiment, ExperimentContext, Findings, Table } from './experiment.ts';
 import { figure } from './figures.ts';
-import {
-  CHARACTERS,
-  HALF_POEM,
-  maskedBatch,
-  maskedHalves,
-  maskedLoss,
-  maskingOf,
-  smallEncoder,
-} from './maskedPoems.ts';
+import { CHARACTERS, HALF_POEM, heldLoss, maskingOf, smallEncoder, trainOnHalves } from './maskedPoems.ts';
 import { measure } from './measure.ts';
+import { overSeeds } from './overSeeds.ts';
 import { halfPoems, type Poems, readPoems, specialIds } from './poems.ts';
 import { areaUnderCurve, fitProbe, readProbe } from './probe.ts';
 import { meanInterval } from './statistics.ts';
-import { train } from './training.ts';
 
 /** BERT's 80/10/10 (Devlin et al. 2019, section 3.1, appendices A.1 and C.2). */
 export const masking: Experiment = {
@@ -76,15 +68,14 @@ async function run(context: ExperimentContext): Promise<Findings> {
     ? { seeds: [seed, seed + 1], steps: 3, batch: 8, width: 16, held: 16 }
     : { seeds: [seed, seed + 1, seed + 2], steps: 600, batch: 64, width: 64, held: 1008 };
   const poems = await readPoems(context, CHARACTERS);
-  const results: Record<Kind, Result[]> = { mixed: [], masked: [] };
-  for (const [s, own] of setting.seeds.entries()) {
-    for (const [k, kind] of kinds.entries()) {
-      const done = (kinds.length * s + k) / (kinds.length * setting.seeds.length);
-      context.onProgress?.(done, `${nameOf[kind].en}, seed ${own}`);
-      results[kind].push(await learn(context, setting, poems, kind, own));
-    }
-  }
-  context.onProgress?.(1, 'done');
+  const [mixed, masked] = await overSeeds(
+    context,
+    kinds,
+    setting.seeds,
+    (kind) => nameOf[kind].en,
+    (kind, own) => learn(context, setting, poems, kind, own),
+  );
+  const results: ByKind<readonly Result[]> = { mixed: mixed!, masked: masked! };
   return {
     experiment: 'masking',
     seed,
@@ -115,26 +106,17 @@ async function learn(
     layers: 2,
     maxLength: HALF_POEM,
   });
-  const { graph, declarations } = traceLoss(model, { training: true, smoothing: 0, padded: false, targetsOnly: true });
-  const { arena } = await train(context, {
-    loss: graph,
-    declarations,
+  const { arena } = await trainOnHalves(context, model, {
+    poems: poems.train,
+    masking: maskingOf(vocabSize, shares[kind]),
     seed,
     steps,
-    schedule: { name: 'linear', peak: 3e-3, warmup: Math.ceil(steps / 10), final: 0 },
-    batchAt: maskedHalves(poems.train, batch, maskingOf(vocabSize, shares[kind]), seed),
-    bindings: { B: batch, T: HALF_POEM, M: 3 },
+    batch,
+    peak: 3e-3,
   });
   const losses: Partial<Record<View, number>> = {};
-  const held = halfPoems(poems.held, setting.held, 0, 'held', 0);
   for (const view of views) {
-    // the same places in every view
-    losses[view] = await maskedLoss(
-      context,
-      model,
-      arena,
-      maskedBatch(held, maskingOf(vocabSize, viewShares[view]), 0, 'held', 0),
-    );
+    losses[view] = await heldLoss(context, model, arena, poems, setting.held, maskingOf(vocabSize, viewShares[view]));
   }
   return { losses: losses as Result['losses'], detection: await detection(context, setting, poems, model, arena) };
 }

@@ -9,6 +9,7 @@ import type { Both, Chart, Claim, Experiment, ExperimentContext, Findings, Table
 import { figure } from './figures.ts';
 import { CHARACTERS, maskedBatch, maskingOf, smallEncoder } from './maskedPoems.ts';
 import { measure } from './measure.ts';
+import { overSeeds } from './overSeeds.ts';
 import { type Poem, type Poems, readPoems, special } from './poems.ts';
 import { areaUnderCurve, fitProbe, readProbe } from './probe.ts';
 import { meanInterval } from './statistics.ts';
@@ -64,17 +65,14 @@ async function run(context: ExperimentContext): Promise<Findings> {
     ? { seeds: [seed, seed + 1], steps: 3, batch: 8, width: 16, probed: 100 }
     : { seeds: [seed, seed + 1, seed + 2], steps: 600, batch: 32, width: 64, probed: 2000 };
   const poems = await readPoems(context, CHARACTERS);
-  const results: Record<Kind, Result[]> = { none: [], next: [], order: [] };
-  for (const [s, own] of setting.seeds.entries()) {
-    for (const [k, kind] of kinds.entries()) {
-      context.onProgress?.(
-        (kinds.length * s + k) / (kinds.length * setting.seeds.length),
-        `${nameOf[kind].en}, seed ${own}`,
-      );
-      results[kind].push(await learn(context, setting, poems, kind, own));
-    }
-  }
-  context.onProgress?.(1, 'done');
+  const [none, next, order] = await overSeeds(
+    context,
+    kinds,
+    setting.seeds,
+    (kind) => nameOf[kind].en,
+    (kind, own) => learn(context, setting, poems, kind, own),
+  );
+  const results: ByKind<readonly Result[]> = { none: none!, next: next!, order: order! };
   return {
     experiment: 'sentences',
     seed,

@@ -2,24 +2,15 @@ import type { Bindings } from '../base/dim.ts';
 import type { Graph } from '../graph/graph.ts';
 import { bind } from '../graph/rewrite.ts';
 import type { ParameterArena } from '../nn/parameterArena.ts';
-import { traceLoss } from '../train/objectives.ts';
 import { lossAndGradients } from '../train/trainStep.ts';
 import { differenceOf, differenceText, verdictWords } from './differences.ts';
 import type { Both, Chart, Claim, Experiment, ExperimentContext, Findings, Table } from './experiment.ts';
 import { figure } from './figures.ts';
 import { productFlops } from './graphCost.ts';
-import {
-  CHARACTERS,
-  HALF_POEM,
-  maskedBatch,
-  maskedHalves,
-  maskedLoss,
-  maskingOf,
-  smallEncoder,
-} from './maskedPoems.ts';
-import { halfPoems, type Poems, readPoems } from './poems.ts';
+import { CHARACTERS, HALF_POEM, halvesSizes, heldLoss, maskingOf, smallEncoder, trainOnHalves } from './maskedPoems.ts';
+import { overSeeds } from './overSeeds.ts';
+import { type Poems, readPoems } from './poems.ts';
 import { meanInterval } from './statistics.ts';
-import { train } from './training.ts';
 
 /** ALBERT's layers that share their weights (Lan et al. 2020, section 3.1 and Table 4). */
 export const sharing: Experiment = {
@@ -63,17 +54,13 @@ async function run(context: ExperimentContext): Promise<Findings> {
     ? { seeds: [seed, seed + 1], steps: 3, batch: 8, width: 16, held: 16 }
     : { seeds: [seed, seed + 1, seed + 2], steps: 400, batch: 64, width: 64, held: 1008 };
   const poems = await readPoems(context, CHARACTERS);
-  const results: Result[][] = variants.map(() => []);
-  for (const [s, own] of setting.seeds.entries()) {
-    for (const [v, variant] of variants.entries()) {
-      context.onProgress?.(
-        (variants.length * s + v) / (variants.length * setting.seeds.length),
-        `${variant.name.en}, seed ${own}`,
-      );
-      results[v]!.push(await learn(context, setting, poems, variant, own));
-    }
-  }
-  context.onProgress?.(1, 'done');
+  const results = await overSeeds(
+    context,
+    variants,
+    setting.seeds,
+    ({ name }) => name.en,
+    (variant, own) => learn(context, setting, poems, variant, own),
+  );
   return {
     experiment: 'sharing',
     seed,
@@ -105,30 +92,23 @@ async function learn(
     groups,
     maxLength: HALF_POEM,
   });
-  const { graph, declarations } = traceLoss(model, { training: true, smoothing: 0, padded: false, targetsOnly: true });
   const masking = maskingOf(vocabSize);
-  const { arena } = await train(context, {
-    loss: graph,
-    declarations,
+  const { graph, declarations, arena } = await trainOnHalves(context, model, {
+    poems: poems.train,
+    masking,
     seed,
     steps,
-    schedule: { name: 'linear', peak: 3e-3, warmup: Math.ceil(steps / 10), final: 0 },
-    batchAt: maskedHalves(poems.train, batch, masking, seed),
-    bindings: { B: batch, T: HALF_POEM, M: 3 },
+    batch,
+    peak: 3e-3,
   });
-  const loss = await maskedLoss(
-    context,
-    model,
-    arena,
-    maskedBatch(halfPoems(poems.held, held, 0, 'held', 0), masking, 0, 'held', 0),
-  );
+  const loss = await heldLoss(context, model, arena, poems, held, masking);
   const layerSizes = declarations
     .filter(({ path }) => path.startsWith('groups.'))
     .map(({ shape }) => shape.reduce((a, b) => a * b, 1));
   return {
     loss,
     parameters: layerSizes.reduce((a, b) => a + b, 0),
-    flops: stepFlops(graph, arena, { B: batch, T: HALF_POEM, M: 3 }),
+    flops: stepFlops(graph, arena, halvesSizes(batch)),
   };
 }
 
