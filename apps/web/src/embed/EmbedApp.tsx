@@ -1,11 +1,9 @@
 import { useEffect } from 'preact/hooks';
 import { t } from '../i18n/embed.ts';
-import { t as shell } from '../i18n/shell.ts';
+import { PageSettings } from '../shell/PageSettings.tsx';
 import { notice } from '../state/notice.ts';
 import { opened } from '../state/open.ts';
-import { language, theme, themes } from '../state/settings.ts';
 import { ErrorBox } from '../ui/ErrorBox.tsx';
-import { Select } from '../ui/Select.tsx';
 import AttentionView from '../views/attention/AttentionView.tsx';
 import type { EmbeddedScene } from './scene.ts';
 import './embed.css';
@@ -27,23 +25,7 @@ export function EmbedApp({ scene }: { readonly scene: EmbeddedScene }) {
           </strong>
         </div>
         <div class="header-tools">
-          <Select
-            label={shell('language')}
-            isLabelHidden
-            value={language.value}
-            options={[
-              { value: 'en', text: 'English' },
-              { value: 'zh', text: '中文' },
-            ]}
-            onChange={(chosen) => (language.value = chosen)}
-          />
-          <Select
-            label={shell('theme')}
-            isLabelHidden
-            value={theme.value}
-            options={themes.map((value) => ({ value, text: shell(`theme.${value}`) }))}
-            onChange={(chosen) => (theme.value = chosen)}
-          />
+          <PageSettings />
         </div>
       </header>
       <main>

@@ -3,16 +3,15 @@ import { canRedo, canUndo, redo, undo } from '../state/history.ts';
 import { notify } from '../state/notice.ts';
 import { opened } from '../state/open.ts';
 import { modelSource, view } from '../state/scene.ts';
-import { language, theme, themes } from '../state/settings.ts';
 import { shareableAddress } from '../state/shared.ts';
 import { sourceName } from '../state/sourceCodec.ts';
 import { Button } from '../ui/Button.tsx';
 import { countText } from '../ui/bytesText.ts';
-import { Select } from '../ui/Select.tsx';
 import { HelpSign, LinkSign, RedoSign, UndoSign } from '../ui/signs.tsx';
 import { Tabs } from '../ui/Tabs.tsx';
 import { type View, views } from '../views/registry.ts';
 import { dialog } from './dialog.ts';
+import { PageSettings } from './PageSettings.tsx';
 
 /** Model, views, and what concerns the whole page. */
 export function Header({ shown }: { readonly shown: View }) {
@@ -49,23 +48,7 @@ export function Header({ shown }: { readonly shown: View }) {
         <Button kind="icon" label={t('share')} onClick={() => void share()}>
           <LinkSign />
         </Button>
-        <Select
-          label={t('language')}
-          isLabelHidden
-          value={language.value}
-          options={[
-            { value: 'en', text: 'English' },
-            { value: 'zh', text: '中文' },
-          ]}
-          onChange={(chosen) => (language.value = chosen)}
-        />
-        <Select
-          label={t('theme')}
-          isLabelHidden
-          value={theme.value}
-          options={themes.map((value) => ({ value, text: t(`theme.${value}`) }))}
-          onChange={(chosen) => (theme.value = chosen)}
-        />
+        <PageSettings />
         <Button kind="icon" label={t('help')} title={`${t('help')} (?)`} onClick={() => (dialog.value = 'help')}>
           <HelpSign />
         </Button>

@@ -1,3 +1,6 @@
+import type { HeadStatistics as InspectedStatistics } from '../../../../src/inspect/headStatistics.ts';
+import type { HeadSteps as InspectedSteps } from '../../../../src/inspect/headSteps.ts';
+
 /**
  * What the page and its worker say to each other: all computing is in the worker, on `qkv/web`; the page only draws. Everything
  * here can be cloned between threads; large arrays are transferred. Errors cross as `EngineError`.
@@ -114,39 +117,8 @@ export interface Predictions {
   readonly loss: readonly (number | null)[];
 }
 
-/** The numbers of one query in one head, in the order of the formula. */
-export interface HeadSteps {
-  readonly place: Place;
-  readonly head: number;
-  readonly position: number;
-  /** d_k */
-  readonly headSize: number;
-  readonly scale: number;
-  /** [K] */
-  readonly query: Float32Array;
-  /** [S, K] */
-  readonly keys: Float32Array;
-  readonly values: Float32Array;
-  /** [S] q·k, then q·k·scale, then with the mask and any bias of positions, then softmax. */
-  readonly products: Float32Array;
-  readonly scaled: Float32Array;
-  readonly masked: Float32Array;
-  readonly weights: Float32Array;
-  /** [K] Σ weights · values. */
-  readonly context: Float32Array;
-  /** [H·K] all heads' contexts, then [D] after W^O. */
-  readonly concat: Float32Array;
-  readonly attentionOut: Float32Array;
-  /** [D] of the layer: before it, after attention, what the MLP adds, after it. */
-  readonly residualPre: Float32Array;
-  readonly residualMid: Float32Array;
-  readonly mlpOut: Float32Array;
-  readonly residualPost: Float32Array;
-  /** [D] What the MLP reads: in a pre-norm model the norm of `residualMid`, else `residualMid` itself. */
-  readonly mlpInput: Float32Array;
-  /** The layer's norms: (x − mean) / deviation, or x / root mean square; before each part of the layer, or after each sum. */
-  readonly norm: { readonly kind: 'layer' | 'rms'; readonly placement: 'pre' | 'post' };
-}
+/** The numbers of one query in one head, as the library gives them. */
+export type HeadSteps = Omit<InspectedSteps, 'place'> & { readonly place: Place };
 
 /** What the model would say after each layer: the residual stream read by the output layer. */
 export interface Lens {
@@ -158,21 +130,8 @@ export interface Lens {
   readonly entropy: readonly (readonly number[])[];
 }
 
-/** Of each head of each place, means over the queries of this text. */
-export interface HeadStatistics {
-  readonly place: Place;
-  readonly head: number;
-  /** nats */
-  readonly entropy: number;
-  /** Mean |query − key|, in tokens. */
-  readonly distance: number;
-  /** Weight on the token before, on the first, on itself, on the token after an earlier same one (induction), on an earlier same one. */
-  readonly previous: number;
-  readonly first: number;
-  readonly self: number;
-  readonly induction: number;
-  readonly duplicate: number;
-}
+/** How one head looks, as the library says it. */
+export type HeadStatistics = Omit<InspectedStatistics, 'place'> & { readonly place: Place };
 
 export type AttributionMethod = 'gradient-input' | 'integrated-gradients' | 'rollout' | 'direct-logit';
 
