@@ -2,7 +2,7 @@ import { t } from '../../i18n/train.ts';
 import { dataNames, type TrainingSettings } from '../../training/contract.ts';
 import { choices, type SizeName, settingsFor, sizeNames } from '../../training/settings.ts';
 import { Select } from '../../ui/Select.tsx';
-import { Slider } from '../../ui/Slider.tsx';
+import { ValueSlider } from '../../ui/ValueSlider.tsx';
 import { settings } from './pageTraining.ts';
 
 const MOST_CHARACTERS = 500_000;
@@ -78,14 +78,12 @@ function SizeSlider({
 }) {
   const values: readonly number[] = choices[name];
   return (
-    <Slider
+    <ValueSlider
       label={t(`size.${name}`)}
-      min={0}
-      max={values.length - 1}
-      step={1}
-      value={values.indexOf(value)}
+      values={values}
+      value={value}
       shown={t('count', { count: value })}
-      onInput={(index) => onChange(values[index]!)}
+      onChange={onChange}
     />
   );
 }

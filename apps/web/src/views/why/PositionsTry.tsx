@@ -4,6 +4,7 @@ import { t } from '../../i18n/why.ts';
 import { CurveChart } from '../../ui/chart/CurveChart.tsx';
 import { LabelledHeat } from '../../ui/LabelledHeat.tsx';
 import { Slider } from '../../ui/Slider.tsx';
+import { ValueSlider } from '../../ui/ValueSlider.tsx';
 
 const widths = [8, 16, 32, 64, 128, 256];
 const counts = [16, 32, 64, 128];
@@ -24,23 +25,19 @@ export function PositionsTry() {
     <>
       <p>{t('positions.what')}</p>
       <div class="why-controls">
-        <Slider
+        <ValueSlider
           label={t('positions.width')}
-          min={0}
-          max={widths.length - 1}
-          step={1}
-          value={widths.indexOf(width)}
+          values={widths}
+          value={width}
           shown={String(width)}
-          onInput={(index) => setWidth(widths[index]!)}
+          onChange={setWidth}
         />
-        <Slider
+        <ValueSlider
           label={t('positions.count')}
-          min={0}
-          max={counts.length - 1}
-          step={1}
-          value={counts.indexOf(count)}
+          values={counts}
+          value={count}
           shown={String(count)}
-          onInput={(index) => setCount(counts[index]!)}
+          onChange={setCount}
         />
         <Slider
           label={t('positions.reference')}

@@ -3,7 +3,7 @@ import { t } from '../../i18n/why.ts';
 import { Button } from '../../ui/Button.tsx';
 import { CurveChart } from '../../ui/chart/CurveChart.tsx';
 import { valueText } from '../../ui/chart/valueText.ts';
-import { Slider } from '../../ui/Slider.tsx';
+import { ValueSlider } from '../../ui/ValueSlider.tsx';
 import { drawScores, entropy, histogram, KEYS, QUERIES, softmax } from './drawScores.ts';
 
 const widths = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
@@ -27,15 +27,7 @@ export function ScaleTry() {
     <>
       <p>{t('scale.what', { keys: KEYS, pairs: QUERIES * KEYS })}</p>
       <div class="why-controls">
-        <Slider
-          label={t('scale.width')}
-          min={0}
-          max={widths.length - 1}
-          step={1}
-          value={widths.indexOf(width)}
-          shown={String(width)}
-          onInput={(index) => setWidth(widths[index]!)}
-        />
+        <ValueSlider label={t('scale.width')} values={widths} value={width} shown={String(width)} onChange={setWidth} />
         <Button onClick={() => setSeed(seed + 1)}>{t('scale.again')}</Button>
       </div>
       <div class="why-columns">
