@@ -268,7 +268,7 @@ export class Trainer {
     const line = {
       step: step + 1,
       loss,
-      ...named('losses', terms),
+      ...named(this.#task.model, 'losses', terms),
       learningRate: rate,
       gradientNorm,
       tokens: this.#state.tokens,
@@ -335,8 +335,8 @@ export class Trainer {
         loss,
         ...(predictsWords(this.#task.model) && { perplexity: Math.exp(terms['lossScale'] ?? loss) }),
         ...(unigram !== undefined && { unigram }),
-        ...named('losses', terms),
-        ...named('accuracies', accuracies),
+        ...named(this.#task.model, 'losses', terms),
+        ...named(this.#task.model, 'accuracies', accuracies),
         ...(shown && scoreFields(shown)),
       },
       isBest,
@@ -425,30 +425,25 @@ async function both<A, B>(work: () => A, promise: Promise<B>): Promise<[A, B]> {
   return [done, await promise];
 }
 
-/** What the terms of a loss are called, and what is right or wrong. */
-const termNames = {
-  losses: {
-    lossScale: 'words',
-    sentenceScale: 'sentences',
-    startScale: 'start',
-    endScale: 'end',
-    softScale: 'soft',
-    hardScale: 'hard',
-    hiddenScale: 'hidden',
-    embeddingsScale: 'embeddings',
-  },
-  accuracies: { lossScale: 'labels', sentenceScale: 'sentences' },
-} as const;
+/** What the terms of a loss are called beside the task's own: `words`, or `labels` where a head has classes. */
+const termNames: Readonly<Record<string, string>> = {
+  sentenceScale: 'sentences',
+  startScale: 'start',
+  endScale: 'end',
+  softScale: 'soft',
+  hardScale: 'hard',
+  hiddenScale: 'hidden',
+  embeddingsScale: 'embeddings',
+};
 
 /** Values by the scales of their terms, under the terms' own names; nothing where there are none. */
 function named<Field extends 'losses' | 'accuracies'>(
+  model: Model,
   field: Field,
   values: Readonly<Record<string, number>>,
 ): Partial<Record<Field, Record<string, number>>> {
-  const entries = Object.entries(values).map(([scale, value]): [string, number] => [
-    (termNames[field] as Readonly<Record<string, string>>)[scale]!,
-    value,
-  ]);
+  const own = predictsWords(model) ? 'words' : 'labels';
+  const entries = Object.entries(values).map(([scale, value]): [string, number] => [termNames[scale] ?? own, value]);
   return entries.length === 0
     ? {}
     : ({ [field]: Object.fromEntries(entries) } as Record<Field, Record<string, number>>);

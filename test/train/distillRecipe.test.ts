@@ -92,7 +92,7 @@ ${more}
       recipe('half', small, `distill: { teacher: ${from}, labels: 0 }`),
     );
     const validations = tiny.metrics(join(tiny.folder, 'half')).flatMap(({ validation }) => validation ?? []);
-    expect(Object.keys(validations.at(-1)!.losses!)).toEqual(['words', 'soft', 'hidden']);
+    expect(Object.keys(validations.at(-1)!.losses!)).toEqual(['labels', 'soft', 'hidden']);
     expect(validations.at(-1)!.losses!['soft']!).toBeLessThan(0.1);
     expect(validations.at(-1)!.accuracies!['labels']).toBe(1);
     const { model } = await openModel(modelFolder!);
