@@ -160,9 +160,11 @@ export function namedForModel(
   if (headPrefix !== undefined) {
     return entries.map(([key, tensor]) => [key.startsWith(headPrefix) ? key.slice(headPrefix.length) : key, tensor]);
   }
-  if (basePrefix === undefined || entries.some(([key]) => key.startsWith(basePrefix))) return entries;
+  if (basePrefix === undefined) return entries;
+  // one by one: a head that was trained beside an adapter has the prefix where the bare model that it belongs to has none
   const isKnown = (key: string) => own.has(key) || [...ties, ...ignore].some((rule) => rule.key.match(key));
-  return entries.map(([key, tensor]) => [isKnown(key) ? key : basePrefix + key, tensor]);
+  const isBare = (key: string) => !isKnown(key) && isKnown(basePrefix + key) && !tensors.has(basePrefix + key);
+  return entries.map(([key, tensor]) => [isBare(key) ? basePrefix + key : key, tensor]);
 }
 
 /** The key of a claim that holds the values of `name`, by a tie. */

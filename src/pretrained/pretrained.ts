@@ -102,14 +102,15 @@ async function withFilesOf(folder: Storage, base: GgufModel, tensors: Checkpoint
   };
 }
 
-/** Reads a model's weights, those of an adapter aside, into its arena; gives the keys that it does not need. @throws QkvError `checkpoint` */
+/** Reads a model's weights into its arena, but for an adapter's and those of `but`; gives the keys that it does not need. @throws QkvError `checkpoint` */
 export function fillArena(
   model: Model,
   { tensors }: Checkpoint,
   arena: ParameterArena,
+  but: ReadonlySet<string> = new Set(),
 ): Promise<StrictLoad['ignored']> {
   const targetOf = (path: string): Float32Array => arena.tensors[path]!.data as Float32Array;
-  const own = arena.placements.filter(({ path }) => !isLoraParameter(path));
+  const own = arena.placements.filter(({ path }) => !isLoraParameter(path) && !but.has(path));
   return loadStrictInto(model.keyMap, tensors, own, targetOf);
 }
 

@@ -142,7 +142,6 @@ export function trainHead<E extends HeadExample, Q = E>(parts: HeadParts, work: 
     examine: async (part, stop) => (stop.aborted ? undefined : work.examine(work.asked[part])),
     hasTest: work.asked.test.length > 0,
     batchesPerEpoch: batches.count,
-    hasNewHead: true,
     ...(work.isWhole && { isWhole: true }),
     ...(work.modelFiles && { modelFiles: work.modelFiles }),
   };

@@ -2,8 +2,6 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { QkvError } from '../base/errors.ts';
-import { absentParameters } from '../checkpoint/absentParameters.ts';
-import { loadStrictInto } from '../checkpoint/loadStrict.ts';
 import type { Storage } from '../checkpoint/storage.ts';
 import { readLines } from '../data/files.node.ts';
 import { readText } from '../data/lines.ts';
@@ -23,6 +21,7 @@ import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
 import { type Conversation, conversationOf } from './conversations.ts';
 import type { RecordParts } from './headTask.ts';
 import { withLayers } from './keptLayers.ts';
+import { newHead } from './newHead.ts';
 import { maxLengthOf, type StartingPoint } from './recipeModel.ts';
 import { existingTokenizerFiles, trainRecipeTokenizer } from './recipeTokenizer.ts';
 import { originFiles } from './textCorpora.node.ts';
@@ -94,13 +93,11 @@ export async function readConversations({
 export interface Start extends StartingPoint {
   readonly tokenizer: TokenizerSource | undefined;
   /**
-   * Reads the weights into the arena; gives a sentence about what stays as it is there and what is left unread, if anything.
-   * `hasNewHead`: the last layer may be absent or of another size, and is another's where the model had another head; a
-   * pooler may be absent.
+   * Reads the weights into the arena; what is of a new head (`newHead`) stays as it is there, and a sentence says so.
    *
    * @throws QkvError `checkpoint` for all else that does not fit
    */
-  fill(model: Model, arena: ParameterArena, hasNewHead: boolean): Promise<string | undefined>;
+  fill(model: Model, arena: ParameterArena): Promise<string | undefined>;
 }
 
 /** Opens the model folder, GGUF file or model of the hub that a recipe trains further, without reading its weights; `layers`: see `withLayers`. */
@@ -116,33 +113,23 @@ export async function openStart(
     location,
     config,
     generationConfig,
-    stored: new Set(tensors.keys()),
+    tensors,
     tokenizer,
-    fill: async (model, arena, hasNewHead) => {
-      if (!hasNewHead) return void (await fillArena(model, checkpoint, arena));
-      const hadIt = `${config['architectures']}` === `${model.config['architectures']}`;
-      const absent = absentParameters(model.keyMap, tensors, arena.placements);
-      const isNew = ({ path }: { readonly path: string }): boolean =>
-        path.startsWith('classifier.') ? absent.has(path) || !hadIt : path.startsWith('pooler.') && absent.has(path);
-      const stored = arena.placements.filter((one) => !isNew(one));
-      const targetOf = (path: string): Float32Array => arena.tensors[path]!.data as Float32Array;
-      const ignored = await loadStrictInto(model.keyMap, tensors, stored, targetOf);
-      return fillNotice(location, arena.placements.filter(isNew), ignored);
+    fill: async (model, arena) => {
+      const fresh = newHead(model, arena.placements, { location, config, generationConfig, tensors });
+      const ignored = await fillArena(model, checkpoint, arena, fresh);
+      return fresh.size > 0 ? fillNotice(location, fresh, ignored) : undefined;
     },
   };
 }
 
 function fillNotice(
   location: string,
-  fresh: readonly { readonly path: string }[],
+  fresh: ReadonlySet<string>,
   ignored: readonly { readonly key: string }[],
-): string | undefined {
-  if (fresh.length === 0 && ignored.length === 0) return undefined;
-  const parts = [
-    fresh.length > 0 ? `does not have ${fresh.map(({ path }) => path).join(', ')}, which start from the seed` : [],
-    ignored.length > 0 ? `${ignored.map(({ key }) => key).join(', ')} of it are not used` : [],
-  ];
-  return `${location} ${parts.flat().join('; ')}`;
+): string {
+  const unused = ignored.length > 0 ? `; ${ignored.map(({ key }) => key).join(', ')} of it are not used` : '';
+  return `${location} does not have ${[...fresh].join(', ')}, which start from the seed${unused}`;
 }
 
 /** The recipe's tokenizer: trained from `texts`, or the one that it names, with the tokenizer_config.json beside it. */

@@ -1,5 +1,6 @@
 import { QkvError } from '../base/errors.ts';
 import type { JsonObject } from '../checkpoint/checkpoint.ts';
+import type { StoredTensor } from '../checkpoint/safetensors.ts';
 import { declarationsOf } from '../models/declarations.ts';
 import type { HeadName } from '../models/encoderHead.ts';
 import type { Model } from '../models/model.ts';
@@ -15,8 +16,8 @@ export interface StartingPoint {
   readonly location: string;
   readonly config: JsonObject;
   readonly generationConfig: JsonObject | undefined;
-  /** Keys of its checkpoint. */
-  readonly stored: ReadonlySet<string>;
+  /** Of its checkpoint, by key. */
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
 }
 
 type ModelOfKind<Kind extends Model['kind']> = Extract<Model, { readonly kind: Kind }>;
@@ -38,7 +39,7 @@ export function recipeModel<Kind extends Model['kind']>(
   if (recipe.model.family !== 'pretrained') {
     const facts = { size: tokenizer.vocabSize, padId: pad, bosId: bos, eosId: eos };
     const model = parseModel(modelConfig(recipe.model, facts), 'model.config', undefined, head) as ModelOfKind<Kind>;
-    return trainedParts(recipe, model, withInit(recipe.model, declarationsOf(model)));
+    return trainedParts(recipe, model, withInit(recipe.model, declarationsOf(model)), undefined);
   }
   const model = parseStart(start!, head);
   if (model.kind !== kind) {
@@ -56,7 +57,7 @@ export function recipeModel<Kind extends Model['kind']>(
       hint: 'tokenizer: { kind: model } takes its own',
     });
   }
-  return trainedParts(recipe, model as ModelOfKind<Kind>, declarationsOf(model));
+  return trainedParts(recipe, model as ModelOfKind<Kind>, declarationsOf(model), start);
 }
 
 /**
@@ -76,6 +77,6 @@ export function checkedLength(where: string, length: number, { maxLength }: Mode
   throw new QkvError('recipe', { where, got: String(length), expected: `at most ${maxLength}, what the model takes` });
 }
 
-function parseStart({ config, location, stored }: StartingPoint, head?: HeadName): Model {
-  return parseModel(config, `${location}/config.json`, stored, head);
+function parseStart({ config, location, tensors }: StartingPoint, head?: HeadName): Model {
+  return parseModel(config, `${location}/config.json`, new Set(tensors.keys()), head);
 }

@@ -66,8 +66,6 @@ export interface TrainingTask {
   readonly teacher?: { readonly parameters: Tensors; readonly fingerprint: string };
   /** Batches of an epoch, of tasks whose recipes may count in epochs. */
   readonly batchesPerEpoch?: number;
-  /** Whether parameters that the model which is trained further lacks start from the seed: those of the task's head. */
-  readonly hasNewHead?: boolean;
   /** Whether the loss compares the rows of a batch with each other, so that none may be cut. */
   readonly isWhole?: boolean;
   /** Further files of the published model's folder, by their paths in it. */

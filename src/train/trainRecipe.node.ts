@@ -101,7 +101,7 @@ export async function trainRecipe(
       stop,
     });
     const isFilled = saved !== undefined && task.model.lora === undefined;
-    const filled = isFilled ? undefined : await from?.fill(task.model, trainer.arena, task.hasNewHead === true);
+    const filled = isFilled ? undefined : await from?.fill(task.model, trainer.arena);
     if (filled !== undefined && !saved) notice(filled);
   } catch (error) {
     if (!resume) await folder.abandon();

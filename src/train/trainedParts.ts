@@ -7,6 +7,8 @@ import { isLoraParameter, type LoraPlan } from '../nn/lora.ts';
 import type { ParameterDeclaration } from '../nn/scope.ts';
 import { linearModules } from '../pretrained/adapterFolder.ts';
 import type { AdapterRecipe, Recipe } from '../recipe/recipe.ts';
+import { isLastLayer, newHead } from './newHead.ts';
+import type { StartingPoint } from './recipeModel.ts';
 
 export interface TrainedModel<M extends Model> {
   readonly model: M;
@@ -14,8 +16,8 @@ export interface TrainedModel<M extends Model> {
 }
 
 /**
- * What of a model is trained: all of it, all but `train.freeze`, or an adapter. What is not trained has no gradient and no
- * moments.
+ * What of a model is trained: all of it, all but `train.freeze`, or an adapter and, beside it, the last layer of a head
+ * with classes and what else is not in the base, as PEFT has it. What is not trained has no gradient and no moments.
  *
  * @throws QkvError `recipe` for patterns that match nothing, and where nothing is left to train
  */
@@ -23,6 +25,7 @@ export function trainedParts<M extends Model>(
   { model: { family }, train: { adapter, freeze } }: Recipe,
   model: M,
   declarations: readonly ParameterDeclaration[],
+  start: StartingPoint | undefined,
 ): TrainedModel<M> {
   if (adapter === null) {
     if (freeze.length === 0) return { model, declarations };
@@ -33,7 +36,7 @@ export function trainedParts<M extends Model>(
     }
     return { model, declarations: rest };
   }
-  if (family !== 'pretrained') {
+  if (family !== 'pretrained' || !start) {
     throw new QkvError('recipe', {
       where: 'train.adapter',
       got: `a new ${family} model`,
@@ -48,10 +51,11 @@ export function trainedParts<M extends Model>(
     });
   }
   const names = namedParameters(model, declarations);
-  const also =
-    adapter.alsoTrain.length === 0
-      ? new Set<string>()
-      : matchingParameters('train.adapter.alsoTrain', adapter.alsoTrain, names);
+  const also = new Set([
+    ...matchingParameters('train.adapter.alsoTrain', adapter.alsoTrain, names),
+    ...newHead(model, declarations, start),
+    ...declarations.map(({ path }) => path).filter(isLastLayer),
+  ]);
   const adapted = withLoraPlan(model, loraPlan(adapter, model, declarations, also));
   return {
     model: adapted,

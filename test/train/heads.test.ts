@@ -3,11 +3,14 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { HostTensor } from '../../src/base/tensor.ts';
 import { nodeStorage } from '../../src/checkpoint/storage.node.ts';
+import { headTask } from '../../src/predict/headTasks.ts';
 import { EncoderSession } from '../../src/predict/session.ts';
 import { answer } from '../../src/pretrained/answer.ts';
 import { choose, classify } from '../../src/pretrained/classify.ts';
 import { cosineSimilarities, embed } from '../../src/pretrained/embed.ts';
+import { openModel } from '../../src/pretrained/openModel.node.ts';
 import { loadPretrained, type Pretrained } from '../../src/pretrained/pretrained.ts';
 import { sentenceEncoderAt } from '../../src/pretrained/sentenceEncoder.node.ts';
 import { tag } from '../../src/pretrained/tag.ts';
@@ -80,14 +83,18 @@ function sha(run: TrainedRun, file: string): string {
 }
 
 /** Stopped after step 7 and resumed, it is `whole`. */
-async function expectSameWhenResumed(spec: Spec, whole: TrainedRun): Promise<void> {
+async function expectSameWhenResumed(
+  spec: Spec,
+  whole: TrainedRun,
+  files = ['model.safetensors', 'config.json'],
+): Promise<void> {
   const stop = { aborted: false };
   const onEvent = (event: TrainingEvent): void => {
     if (event.kind === 'step' && event.step === 7) stop.aborted = true;
   };
   expect((await train(spec, 'again', { stop, onEvent })).reason).toBe('interrupted');
   const resumed = await train(spec, 'again', { resume: true });
-  for (const file of ['model.safetensors', 'config.json']) expect(sha(resumed, file), file).toBe(sha(whole, file));
+  for (const file of files) expect(sha(resumed, file), file).toBe(sha(whole, file));
 }
 
 const REVIEWS = [
@@ -157,6 +164,37 @@ describe('sequence classification', () => {
     expect(again.test!.scores!['accuracy']).toBe(1);
   });
 
+  it('learns its new head whole beside an adapter of the encoder, and is the same when resumed', async () => {
+    reviews();
+    write('documents.txt', REVIEWS.map(([, text]) => text).join('\n'));
+    const masked = await train(
+      {
+        task: 'masked-language-model',
+        data: '{ format: documents, train: documents.txt, validation: documents.txt }',
+        steps: 2,
+        more: '  maxLength: 32',
+      },
+      'masked',
+    );
+    const onIt: Spec = {
+      ...spec,
+      tokenizer: '{ kind: model }',
+      model: `{ family: pretrained, from: ${masked.modelFolder} }`,
+      more: '  adapter: { kind: lora, rank: 2, targets: [query, value] }',
+    };
+    const run = await train(onIt);
+    expect(run.test!.scores!['accuracy']).toBe(1);
+    expect(existsSync(join(run.modelFolder!, 'model.safetensors'))).toBe(false);
+    const { modules_to_save: whole } = JSON.parse(readFileSync(join(run.modelFolder!, 'adapter_config.json'), 'utf8'));
+    expect(whole).toEqual(['bert.pooler.dense', 'classifier']);
+    const { model, arena, tokenizer } = await openModel(run.modelFolder!);
+    const session = new EncoderSession(runtime, model, arena.tensors);
+    const answers = await classify(session, tokenizer!, ['a funny and warm film', 'an empty, dull film']);
+    expect(answers.map(({ scores }) => scores[0]!.label)).toEqual(['good', 'bad']);
+    const files = ['adapter_model.safetensors', 'adapter_config.json', 'config.json'];
+    await expectSameWhenResumed(onIt, run, files);
+  });
+
   it('counts in epochs', async () => {
     reviews();
     const run = await train({ ...spec, more: '  epochs: 3' }).catch((error: Error) => error);
@@ -223,6 +261,34 @@ it('token classification learns the tags of words from the first of their pieces
   await expectSameWhenResumed(spec, run);
 });
 
+it.each(['first', 'all'])(
+  'token classification by %s pieces: words of several pieces are learnt by those',
+  async (pieces) => {
+    const lines = NAMES.map((row) =>
+      row.flatMap((word, i) => (i % 2 === 0 ? [`${word} ${row[i + 1]}`] : [])).join('\n'),
+    );
+    write('names.conll', `${lines.join('\n\n')}\n`);
+    const run = await train({
+      task: 'token-classification',
+      tokenizer: '{ kind: char }', // a letter is a piece
+      data: '{ format: conll, train: names.conll, validation: names.conll, test: names.conll }',
+      more: `objective: { pieces: ${pieces}, labels: [O, B-PER, I-PER, B-LOC, I-LOC] }`,
+      steps: 120,
+    });
+    expect(run.test!.scores).toMatchObject({ 'entity-f1': 1, accuracy: 1 });
+    const { session, made } = await opened(run);
+    const { ids } = made.tokenizer!.encodeWithOffsets('Anna lives in Bern');
+    const [{ logits }] = (await session.run(headTask(session.model), [{ ids }])) as [{ logits: HostTensor }];
+    const best = ids.map((_, i) => {
+      const row = [...logits.data.subarray(i * 5, (i + 1) * 5)];
+      return row.indexOf(Math.max(...row));
+    });
+    const anna = best.slice(1, 5).filter((label) => label === 1).length;
+    if (pieces === 'all') expect(anna).toBe(4);
+    else expect(anna).toBeGreaterThan(0);
+  },
+);
+
 it('question answering finds spans by their characters, in pieces of long texts too', async () => {
   const context = (who: string, where: string): string =>
     `🚂 ${who} went to ${where} by train, and was back soon after.`;
@@ -252,6 +318,34 @@ it('question answering finds spans by their characters, in pieces of long texts 
     stride: 3,
   });
   expect(found![0]!.text).toBe('Bern');
+});
+
+it('question answering learns that some questions have no answer', async () => {
+  const paragraphs = [
+    ['Anna went to Bern by train.', 'Where?', 'Bern'],
+    ['Otto went to Rome by train.', 'Where?', 'Rome'],
+    ['Anna went to Bern by train.', 'When?', null],
+    ['Otto went to Rome by train.', 'When?', null],
+  ].map(([context, question, text]) => {
+    const answers = text === null ? [] : [{ text, answer_start: context!.indexOf(text!) }];
+    const qas = [{ id: `${context}${question}`, question, answers, is_impossible: text === null }];
+    return { context, qas };
+  });
+  write('squad.json', JSON.stringify({ version: 'v2.0', data: [{ paragraphs }] }));
+  const run = await train({
+    task: 'question-answering',
+    tokenizer: '{ kind: bpe, vocabSize: 120 }',
+    data: '{ format: squad, train: squad.json, validation: squad.json, test: squad.json }',
+    steps: 120,
+  });
+  expect(run.test!.scores).toMatchObject({ f1: 100, 'exact-match': 100 });
+  expect(run.test!.samples[2]!.output).toBe(' (no answer)');
+  const { session, made } = await opened(run);
+  const asked = ['Where?', 'When?'].map((question) => ({ question, context: 'Otto went to Rome by train.' }));
+  const texts = async (allowNone: boolean): Promise<string[]> =>
+    (await answer(session, made.tokenizer!, asked, { allowNone })).map(([best]) => best!.text);
+  expect(await texts(true)).toEqual(['Rome', '']);
+  expect((await texts(false))[1]).not.toBe('');
 });
 
 it('multiple choice learns which text goes with another', async () => {
