@@ -3,7 +3,7 @@ import { readLines } from './files.node.ts';
 import { matchFiles } from './matchFiles.node.ts';
 import { type RecordFormat, readRecords, recordFormatOf } from './readRecords.node.ts';
 import { type FieldName, fieldText } from './records.ts';
-import { splitSentences } from './splitSentences.ts';
+import { splitClauses, splitSentences } from './splitSentences.ts';
 
 export interface ReadDocumentsOptions {
   /** Paths and globs of text files, UTF-8, or of tables; those that end in `.gz` are unpacked. */
@@ -17,11 +17,19 @@ export interface ReadDocumentsOptions {
    * of a text file, by default that of tables; a whole file.
    */
   readonly documents?: 'blank-lines' | 'records' | 'files' | undefined;
-  /** Whether a line is a sentence (`lines`), or is cut into its sentences. */
-  readonly sentences?: 'lines' | 'split' | undefined;
+  /** Whether a line is a sentence (`lines`), or is cut into its sentences or its clauses. */
+  readonly sentences?: SentenceUnit | undefined;
   /** Documents at most. */
   readonly limit?: number | undefined;
 }
+
+export type SentenceUnit = 'lines' | 'split' | 'clauses';
+
+const cutters: Readonly<Record<SentenceUnit, (line: string) => readonly string[]>> = {
+  lines: (line) => [line.trim()],
+  split: splitSentences,
+  clauses: splitClauses,
+};
 
 /** A part of a document. */
 export interface TextPart {
@@ -35,10 +43,10 @@ const PART = 1 << 16;
 
 /** The sentences of documents, trimmed, one at a time; empty ones are passed over. @throws QkvError as `readRecords` */
 export async function* readSentences(options: ReadDocumentsOptions): AsyncGenerator<TextPart, void, undefined> {
+  const cut = cutters[options.sentences ?? 'lines'];
   for await (const { text, document } of units(options)) {
     for (const line of text.split('\n')) {
-      const sentences = options.sentences === 'split' ? splitSentences(line) : [line.trim()];
-      for (const sentence of sentences) if (sentence !== '') yield { text: sentence, document };
+      for (const sentence of cut(line)) if (sentence !== '') yield { text: sentence, document };
     }
   }
 }

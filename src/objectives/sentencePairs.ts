@@ -20,7 +20,13 @@ export interface SentencePairsOptions {
 }
 
 /** An array of documents, or something that reads them when they are needed. */
-export type Documents = Pick<readonly Sentences[], 'length' | 'at'>;
+export interface Documents extends Pick<readonly Sentences[], 'length' | 'at'> {
+  /**
+   * Indices of the documents, `index` among them, that another one beside it is drawn from, such as those of the same
+   * corpus: a text of another kind would give itself away. All when left out, undefined or without another one.
+   */
+  peers?(index: number): ArrayLike<number> | undefined;
+}
 
 /** [CLS] A [SEP] B [SEP] */
 export interface SentencePair {
@@ -87,8 +93,7 @@ export function sentencePairs(
 
 /** Sentences from a random place of a random other document: at least one, until there are `wanted` tokens. */
 function fromAnother(documents: Documents, index: number, wanted: number, stream: RandomStream): number[] {
-  const drawn = stream.below(documents.length - 1);
-  const other = drawn < index ? drawn : drawn + 1;
+  const other = otherThan(index, documents, stream);
   const document = documents.at(other)!;
   requireSentences(document, `document ${other}`);
   const tokens: number[] = [];
@@ -97,6 +102,16 @@ function fromAnother(documents: Documents, index: number, wanted: number, stream
     if (tokens.length >= wanted) break;
   }
   return tokens;
+}
+
+function otherThan(index: number, documents: Documents, stream: RandomStream): number {
+  const peers = documents.peers?.(index);
+  if (peers && peers.length > 1) {
+    const drawn = peers[stream.below(peers.length - 1)]!;
+    return drawn === index ? peers[peers.length - 1]! : drawn;
+  }
+  const drawn = stream.below(documents.length - 1);
+  return drawn < index ? drawn : drawn + 1;
 }
 
 function toPair(

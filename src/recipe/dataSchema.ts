@@ -91,9 +91,9 @@ type DocumentsShape = {
 /** `data:` of a task that reads running text, as documents or as the sentences of documents. */
 export function documentsData(unit: 'text' | 'sentences'): z.ZodObject<DocumentsShape, z.core.$strict> {
   const sentences = optional(
-    z.enum(['lines', 'split']),
+    z.enum(['lines', 'split', 'clauses']),
     'lines',
-    'Whether each line is a sentence, or is split into its sentences (Unicode rules, any language).',
+    'Whether each line is a sentence, or is split into its sentences (Unicode rules, any language), or into clauses, behind commas and semicolons too.',
   );
   const source = z
     .strictObject({

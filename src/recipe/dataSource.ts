@@ -26,7 +26,7 @@ export interface DocumentSource extends DataOrigin {
   field: string | number | null;
   documents: 'blank-lines' | 'records' | 'files' | null;
   /** Of tasks whose examples are made of sentences. */
-  sentences?: 'lines' | 'split' | undefined;
+  sentences?: 'lines' | 'split' | 'clauses' | undefined;
   weight: number;
   limit: number | null;
 }

@@ -6,8 +6,8 @@ import { type SentencePair, type SentencePairsOptions, sentencePairs } from '../
 const CACHED = 8e6;
 
 /**
- * The pairs of sentences of one epoch. They are made twice: once to count them, and, of large data, again when they are asked for,
- * the pairs of a document together; so memory holds 4 bytes of a document and the pairs that were made last.
+ * The pairs of sentences of one epoch; another document is one of the same source, if that has several. They are made twice: once to count them, and, of large data, again when they are asked for,
+ * the pairs of a document together; so memory holds 8 bytes of a document and the pairs that were made last.
  */
 export class PairExamples {
   readonly #pairsOf: (index: number) => readonly SentencePair[];
@@ -17,7 +17,9 @@ export class PairExamples {
   #cached = 0;
 
   constructor(store: TokenStore, documents: Uint32Array, options: SentencePairsOptions, keyOf: (index: number) => Key) {
+    const sources = bySource(store, documents);
     const list = {
+      peers: (i: number) => sources[sourceOf(store, documents[i]!)],
       length: documents.length,
       at: (i: number) => (i < documents.length ? store.document(documents[i]!) : undefined),
     };
@@ -54,5 +56,21 @@ export class PairExamples {
     return pairs;
   }
 }
+
+/** For each source the places of its documents in `documents`. */
+function bySource(store: TokenStore, documents: Uint32Array): Uint32Array[] {
+  const counts = new Uint32Array(store.sourceEnds.length);
+  for (const document of documents) counts[sourceOf(store, document)]!++;
+  const places = Array.from(counts, (count) => new Uint32Array(count));
+  counts.fill(0);
+  for (const [place, document] of documents.entries()) {
+    const source = sourceOf(store, document);
+    places[source]![counts[source]!++] = place;
+  }
+  return places;
+}
+
+const sourceOf = ({ sourceEnds }: TokenStore, document: number): number =>
+  sourceEnds.findIndex((end) => document < end);
 
 const sizeOf = (pairs: readonly SentencePair[]): number => pairs.reduce((sum, { ids }) => sum + ids.length, 0);

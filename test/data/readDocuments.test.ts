@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type ReadDocumentsOptions, readRunningText, readSentences } from '../../src/data/readDocuments.node.ts';
-import { splitSentences } from '../../src/data/splitSentences.ts';
+import { splitClauses, splitSentences } from '../../src/data/splitSentences.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'qkv-documents-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -92,4 +92,16 @@ it('splitSentences knows the marks of English and Chinese', () => {
     '很好……走吧。',
   ]);
   expect(splitSentences('  ')).toEqual([]);
+});
+
+it('splitClauses cuts behind commas and semicolons too', () => {
+  expect(splitClauses('房间很大，早餐,也不错；“还行，”她说。价格1,000元，，贵！')).toEqual([
+    '房间很大，',
+    '早餐,',
+    '也不错；',
+    '“还行，”她说。',
+    '价格1,000元，，',
+    '贵！',
+  ]);
+  expect(splitClauses('It rained, and we stayed; why not?')).toEqual(['It rained,', 'and we stayed;', 'why not?']);
 });

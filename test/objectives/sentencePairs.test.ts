@@ -82,6 +82,27 @@ describe('next sentence', () => {
     for (const d of [0, 1, 3, 4, 5]) expect(Math.abs(counts[d]! - 300)).toBeLessThan(boundOf(1500, 0.2));
   });
 
+  it('draws them from the peers of a document, where it has any', () => {
+    const documents = numbered(Array.from({ length: 6 }, () => [5, 5]));
+    const drawn = (index: number, peers: readonly number[]): Set<number> =>
+      new Set(
+        Array.from({ length: 200 }, (_, seed) => {
+          const options = {
+            objective: 'next-sentence',
+            maxLength: 16,
+            clsId: CLS,
+            sepId: SEP,
+            negativeShare: 1,
+          } as const;
+          const list = { length: 6, at: (i: number) => documents[i], peers: () => peers };
+          return documentOf(parts(sentencePairs(list, index, options, keyOf('peers', seed))[0]!).b[0]!);
+        }),
+      );
+    expect([...drawn(2, [0, 2, 4])].sort()).toEqual([0, 4]);
+    expect([...drawn(4, [0, 2, 4])].sort()).toEqual([0, 2]);
+    expect([...drawn(1, [1])].sort()).toEqual([0, 2, 3, 4, 5]);
+  });
+
   it('puts back the sentences that a random one displaces: every sentence is used', () => {
     for (let seed = 0; seed < 20; seed++) {
       const documents = numbered([Array.from({ length: 9 }, () => 4), [50], [50]]);
