@@ -1,5 +1,5 @@
+import type { HubOptions } from '../../src/hub/hubSnapshot.node.ts';
 import type { HeadName } from '../../src/models/encoderHead.ts';
-import type { OpenModelOptions } from '../../src/pretrained/openModel.node.ts';
 import type { Pretrained } from '../../src/pretrained/pretrained.ts';
 import { Interrupted } from './errors.ts';
 import { Progress } from './progress.ts';
@@ -21,15 +21,20 @@ export async function openPretrained(
 }
 
 /**
- * Calls what may fetch a model from the hub: draws its progress, prints its notes, and on Ctrl-C stops it, which keeps
+ * Calls what may fetch models or data from the hub: draws the progress of each, prints its notes, and on Ctrl-C stops it, which keeps
  * what has arrived for the next time.
  *
  * @throws Interrupted after Ctrl-C
  */
-export async function withHub<T>(open: (options: OpenModelOptions) => Promise<T>): Promise<T> {
+export async function withHub<T>(open: (options: HubOptions) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   const stop = () => controller.abort();
   let bar: Progress | undefined;
+  const end = (): void => {
+    process.off('SIGINT', stop);
+    bar?.[Symbol.dispose]();
+    bar = undefined;
+  };
   try {
     return await open({
       signal: controller.signal,
@@ -39,14 +44,14 @@ export async function withHub<T>(open: (options: OpenModelOptions) => Promise<T>
           bar = new Progress(`Fetching ${id}, MB`, megabytes(total));
         }
         bar.update(megabytes(done));
+        if (done === total) end();
       },
       onNote: (note) => void process.stderr.write(`note: ${note}\n`),
     });
   } catch (error) {
     throw controller.signal.aborted ? new Interrupted() : error;
   } finally {
-    process.off('SIGINT', stop);
-    bar?.[Symbol.dispose]();
+    end();
   }
 }
 

@@ -6,6 +6,7 @@ import { nearest } from '../../src/recipe/nearest.ts';
 import type { Recipe } from '../../src/recipe/recipe.ts';
 import { Interrupted } from './errors.ts';
 import { interruptSignal } from './interrupt.ts';
+import { withHub } from './openPretrained.ts';
 import { packageRoot } from './packageRoot.ts';
 import { wholeNumber } from './values.ts';
 import type { ServedWatch } from './watch/serveWatch.ts';
@@ -63,17 +64,20 @@ async function train(name: string, options: Options): Promise<void> {
   await using runtime = await trainingRuntime(recipe);
   const report = new TrainingReport(process.stdout);
   const print = (value: unknown): void => void process.stdout.write(`${JSON.stringify(value)}\n`);
-  const work = trainRecipe(runtime, recipe, {
-    resume,
-    overwrite,
-    stop,
-    onEvent: (event) => {
-      watching?.onEvent(event);
-      if (!json) report.show(event);
-      else if (event.kind !== 'step' || event.logged) print(event);
-    },
-    ...(watching && { onWeights: (live) => watching.onWeights(live) }),
-  }).finally(() => report.end());
+  const work = withHub((hub) =>
+    trainRecipe(runtime, recipe, {
+      resume,
+      overwrite,
+      stop,
+      hub,
+      onEvent: (event) => {
+        watching?.onEvent(event);
+        if (!json) report.show(event);
+        else if (event.kind !== 'step' || event.logged) print(event);
+      },
+      ...(watching && { onWeights: (live) => watching.onWeights(live) }),
+    }),
+  ).finally(() => report.end());
   const run = await (watching ? watching.during(work) : work);
   if (run.reason === 'interrupted') {
     const options = set.map((one) => ` --set '${one}'`).join('');

@@ -10,6 +10,7 @@ import { readConll } from '../data/readConll.ts';
 import { readRecords } from '../data/readRecords.node.ts';
 import { readSquad } from '../data/readSquad.ts';
 import type { DataRecord, FieldName } from '../data/records.ts';
+import type { HubOptions } from '../hub/hubSnapshot.node.ts';
 import type { Model } from '../models/model.ts';
 import type { ParameterArena } from '../nn/parameterArena.ts';
 import { fillArena, openParts } from '../pretrained/pretrained.ts';
@@ -45,18 +46,19 @@ export async function readPairs({ data }: TranslationRecipe): Promise<PairParts>
 export async function* recipeRecords(
   source: RecordSource,
   fields: readonly FieldName[],
+  hub: HubOptions = {},
 ): AsyncGenerator<DataRecord, void, undefined> {
   const origin = originOf(source);
   const { format, header } = origin;
   yield* readRecords({
-    files: await originFiles(origin),
+    files: await originFiles(origin, hub),
     format: format ?? undefined,
     header: header ?? fields.some((field) => typeof field === 'string'),
   });
 }
 
 /** All records of a task with a head. */
-export async function readHeadRecords({ data }: HeadRecipe): Promise<RecordParts> {
+export async function readHeadRecords({ data }: HeadRecipe, hub: HubOptions = {}): Promise<RecordParts> {
   const { train, validation, test } = data;
   const parts = async <Source>(read: (source: Source) => Promise<DataRecord[]>): Promise<RecordParts> => ({
     train: await read(train as Source),
@@ -67,7 +69,7 @@ export async function readHeadRecords({ data }: HeadRecipe): Promise<RecordParts
   if (data.format === 'squad') return parts(async (file: string) => readSquad(file, await readText(readLines(file))));
   const fields = Object.values(data.fields as Record<string, FieldName | FieldName[] | undefined>);
   const names = fields.flatMap((field) => field ?? []);
-  return parts((source: RecordSource) => all(recipeRecords(source, names)));
+  return parts((source: RecordSource) => all(recipeRecords(source, names, hub)));
 }
 
 async function all<T>(pairs: AsyncIterable<T>): Promise<T[]> {
@@ -77,13 +79,15 @@ async function all<T>(pairs: AsyncIterable<T>): Promise<T[]> {
 }
 
 /** Conversations: those of the records, or of their prompt and completion. */
-export async function readConversations({
-  data,
-}: InstructionRecipe): Promise<{ readonly train: Conversation[]; readonly validation: Conversation[] }> {
+export async function readConversations(
+  { data }: InstructionRecipe,
+  hub: HubOptions = {},
+): Promise<{ readonly train: Conversation[]; readonly validation: Conversation[] }> {
   const { fields } = data;
   const read = async (source: RecordSource): Promise<Conversation[]> => {
     const list: Conversation[] = [];
-    for await (const record of recipeRecords(source, Object.values(fields))) list.push(conversationOf(record, fields));
+    const records = recipeRecords(source, Object.values(fields), hub);
+    for await (const record of records) list.push(conversationOf(record, fields));
     return list;
   };
   return { train: await read(data.train), validation: await read(data.validation) };

@@ -12,6 +12,7 @@ import { type ReadDocumentsOptions, readRunningText, readSentences } from '../da
 import { tokenFile } from '../data/tokenFile.node.ts';
 import { memoryTokens, type TokenStore, type TokenWriter } from '../data/tokenStore.ts';
 import { checkRevision, parseHubName } from '../hub/hubName.ts';
+import type { HubOptions } from '../hub/hubSnapshot.node.ts';
 import { type DataOrigin, type DocumentSource, type DocumentsData, documentSourcesOf } from '../recipe/dataSource.ts';
 import type { DenoisingRecipe, LanguageModelRecipe, MaskedLanguageModelRecipe, TextData } from '../recipe/recipe.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
@@ -34,17 +35,18 @@ const SAMPLE = 64e6;
 const VERSION = 1;
 
 /** The files of a source: what its paths and globs name, or those of a dataset of the hub, fetched where they are not here. */
-export async function originFiles(origin: DataOrigin): Promise<string[]> {
+export async function originFiles(origin: DataOrigin, options: HubOptions = {}): Promise<string[]> {
   const { files, hub, revision, config, split } = origin;
   if (files !== undefined) return matchFiles(files);
   const name = parseHubName(hub!, 'dataset');
   if (!name) throw new QkvError('data', { where: 'hub', got: hub!, expected: 'org/name of a dataset' });
   const { hubDataset } = await import('../hub/hubDataset.node.ts');
-  return hubDataset(revision === undefined ? name : { ...name, revision: checkRevision(revision) }, { config, split });
+  const revised = revision === undefined ? name : { ...name, revision: checkRevision(revision) };
+  return hubDataset(revised, { config, split }, options);
 }
 
 /** The texts that the recipe's tokenizer is learnt from. */
-export async function tokenizerTexts(recipe: TextRecipe, unit: TextUnit): Promise<string[]> {
+export async function tokenizerTexts(recipe: TextRecipe, unit: TextUnit, hub: HubOptions = {}): Promise<string[]> {
   const { data, seed } = recipe;
   if (data.format === 'text') {
     const { train } = await readParts(data);
@@ -55,7 +57,7 @@ export async function tokenizerTexts(recipe: TextRecipe, unit: TextUnit): Promis
   const sources = documentSourcesOf(data.train);
   for (const [i, source] of sources.entries()) {
     let room = SAMPLE / sources.length;
-    for await (const { text, document } of read(await readingOf(source), unit)) {
+    for await (const { text, document } of read(await readingOf(source, hub), unit)) {
       if (isHeldOut(seed, i, document, heldOut)) continue;
       texts.push(text);
       room -= text.length;
@@ -77,6 +79,7 @@ export async function textCorpora(
   tokenizer: Tokenizer,
   files: TokenizerFiles,
   onNotice: (text: string) => void,
+  hub: HubOptions = {},
 ): Promise<TextCorpora> {
   const { data, seed } = recipe;
   const encode = (text: string): readonly number[] => tokenizer.encode(text, { addSpecialTokens: false }).ids;
@@ -88,7 +91,7 @@ export async function textCorpora(
   const { eos } = tokenizer.specialIds;
   const end = unit === 'sentences' ? [] : eos === undefined ? encode('\n\n') : [eos];
   const open = async (sources: readonly DocumentSource[], part: string): Promise<TokenStore> => {
-    const readings = await Promise.all(sources.map(readingOf));
+    const readings = await Promise.all(sources.map((source) => readingOf(source, hub)));
     const write = async (writer: TokenWriter): Promise<void> => {
       for (const reading of readings) await writeDocuments(writer, read(reading, unit), encode, end);
     };
@@ -122,9 +125,9 @@ async function readParts(data: TextData): Promise<{ readonly train: string; read
 
 type Reading = ReadDocumentsOptions & { readonly files: readonly string[] };
 
-async function readingOf(source: DocumentSource): Promise<Reading> {
+async function readingOf(source: DocumentSource, hub: HubOptions): Promise<Reading> {
   return {
-    files: await originFiles(source),
+    files: await originFiles(source, hub),
     field: source.field ?? undefined,
     format: source.format ?? undefined,
     header: source.header ?? undefined,

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { unreachable } from '../base/errors.ts';
 import { nodeStorage } from '../checkpoint/storage.node.ts';
+import type { HubOptions } from '../hub/hubSnapshot.node.ts';
 import { locateModel } from '../pretrained/openModel.node.ts';
 import { loadPretrained } from '../pretrained/pretrained.ts';
 import { sentenceEncoderAt } from '../pretrained/sentenceEncoder.node.ts';
@@ -46,6 +47,8 @@ export interface TrainRecipeOptions {
   readonly onWeights?: (live: LiveWeights) => Promise<void>;
   /** Set: the run saves and ends after the step at hand. */
   readonly stop?: StopSignal;
+  /** How models and datasets of the hub that the recipe names are fetched. */
+  readonly hub?: HubOptions;
 }
 
 export interface TrainedRun {
@@ -77,6 +80,7 @@ export async function trainRecipe(
     onEvent = () => {},
     onWeights,
     stop = { aborted: false },
+    hub = {},
   }: TrainRecipeOptions = {},
 ): Promise<TrainedRun> {
   const start = performance.now();
@@ -86,9 +90,9 @@ export async function trainRecipe(
   let trainer: Trainer;
   let task: TrainingTask;
   try {
-    const from = await startOf(recipe, saved);
-    task = await makeTask(runtime, recipe, saved?.tokenizerFiles, from, () => trainer.arena, notice);
-    if ('distill' in recipe && recipe.distill) task = await taught(task, recipe.distill, recipe.train);
+    const from = await startOf(recipe, saved, hub);
+    task = await makeTask(runtime, recipe, saved?.tokenizerFiles, from, () => trainer.arena, notice, hub);
+    if ('distill' in recipe && recipe.distill) task = await taught(task, recipe.distill, recipe.train, hub);
     for (const text of task.notices) notice(text);
     trainer = await Trainer.create(runtime, recipe, task, {
       save: (contents) => folder.save(contents),
@@ -138,16 +142,21 @@ export async function trainRecipe(
 }
 
 /** The model that is trained further; that of the snapshot, where there is one. */
-async function startOf(recipe: Recipe, saved: SavedRun | undefined): Promise<Start | undefined> {
+async function startOf(recipe: Recipe, saved: SavedRun | undefined, hub: HubOptions): Promise<Start | undefined> {
   if (recipe.model.family !== 'pretrained') return undefined;
   if (saved && recipe.train.adapter === null) return openStart(saved.snapshot.storage);
-  const { storage, gguf } = await locateModel(recipe.model.from);
+  const { storage, gguf } = await locateModel(recipe.model.from, hub);
   return openStart(storage, gguf, recipe.model.layers);
 }
 
 /** The task with the teacher that the recipe names. */
-async function taught(task: TrainingTask, distill: DistillRecipe, train: Recipe['train']): Promise<TrainingTask> {
-  const { storage, gguf } = await locateModel(distill.teacher);
+async function taught(
+  task: TrainingTask,
+  distill: DistillRecipe,
+  train: Recipe['train'],
+  hub: HubOptions,
+): Promise<TrainingTask> {
+  const { storage, gguf } = await locateModel(distill.teacher, hub);
   const { model } = task;
   const head = model.kind === 'encoder' ? { head: model.head.name } : {};
   const teacher = await loadPretrained(storage, { ...head, ...(gguf !== undefined && { gguf }) });
@@ -162,6 +171,7 @@ async function makeTask(
   start: Start | undefined,
   arena: () => Trainer['arena'],
   onNotice: (text: string) => void,
+  hub: HubOptions,
 ): Promise<TrainingTask> {
   if (recipe.task === 'translation') {
     const parts = await readPairs(recipe);
@@ -170,25 +180,25 @@ async function makeTask(
     return translationTask(recipe, parts, files, start, translatorFor(runtime, arena, recipe.evaluate));
   }
   if (isHeadRecipe(recipe)) {
-    const records = await readHeadRecords(recipe);
+    const records = await readHeadRecords(recipe, hub);
     files ??= await makeTokenizer(recipe, () => trainingTexts(recipe, records), start);
     const { model } = recipe;
     const vectors = recipe.task === 'sentence-embedding' && model.family === 'pretrained';
     const sentenceEncoder = vectors
-      ? await sentenceEncoderAt((await locateModel(model.from)).storage.location)
+      ? await sentenceEncoderAt((await locateModel(model.from, hub)).storage.location)
       : undefined;
     return headTask(recipe, records, files, start && { ...start, sentenceEncoder }, predictorFor(runtime, arena));
   }
   if (recipe.task === 'instruction') {
-    const parts = await readConversations(recipe);
+    const parts = await readConversations(recipe, hub);
     const texts = () => parts.train.flatMap(({ messages }) => messages.map(({ content }) => content));
     files ??= await makeTokenizer(recipe, texts, start);
     return instructionTask(recipe, parts, files, start, answererFor(runtime, arena, recipe.evaluate.maxLength));
   }
   const unit = recipe.task === 'language-model' ? 'text' : 'sentences';
-  files ??= await makeTokenizer(recipe, () => tokenizerTexts(recipe, unit), start);
+  files ??= await makeTokenizer(recipe, () => tokenizerTexts(recipe, unit, hub), start);
   const tokenizer = openRecipeTokenizer(recipe, files);
-  const corpora = await textCorpora(recipe, unit, tokenizer, files, onNotice);
+  const corpora = await textCorpora(recipe, unit, tokenizer, files, onNotice, hub);
   const given = { tokenizer, files, corpora, start };
   switch (recipe.task) {
     case 'language-model':

@@ -57,3 +57,26 @@ it('says that neither the hub nor the disk has a model', async () => {
   expect(finished.stderr).toContain('nor a folder of this name');
   expect(hasStack(finished)).toBe(false);
 });
+
+it('Ctrl-C stops what a training fetches and leaves no run; the next one goes on with it', async () => {
+  const home = mkdtempSync(join(tmpdir(), 'qkv-home-'));
+  const own = { ...env, HF_HOME: home };
+  const output = join(home, 'run');
+  const settings = ['model={family: pretrained, from: tiny/gpt2}', 'tokenizer={kind: model}', `output=${output}`];
+  const short = ['train.steps=1', 'train.blockSize=16', 'evaluate={blocks: 1, sampleTokens: 0}'];
+  const train = ['train', 'shakespeare', ...[...settings, ...short].flatMap((one) => ['--set', one])];
+  const blobs = join(home, 'hub/models--tiny--gpt2/blobs');
+  hub.faults.isStopped = true;
+  const interruptOn = vi.waitUntil(
+    () => existsSync(blobs) && readdirSync(blobs).some((name) => statSync(join(blobs, name)).size === 1000),
+    { timeout: 20_000 },
+  );
+  expect(await qkv(train, { env: own, interruptOn })).toMatchObject({ code: 130, stdout: '', stderr: 'stopped\n' });
+  expect(existsSync(output)).toBe(false);
+
+  hub.faults.isStopped = false;
+  const trained = await qkv(train, { env: own });
+  expect(trained).toMatchObject({ code: 0, stderr: '' });
+  expect(existsSync(join(output, 'model/model.safetensors'))).toBe(true);
+  rmSync(home, { recursive: true, force: true });
+});
