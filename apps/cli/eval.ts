@@ -7,7 +7,7 @@ import { type KindName, kindNames, metricNames } from '../../src/evaluate/kindNa
 import { Interrupted } from './errors.ts';
 import { addGenerationFlags, type GenerationFlags, generationOptions, refuseConflicts } from './generationFlags.ts';
 import { interruptSignal } from './interrupt.ts';
-import { adapterFlag, modelArgument, openPretrained } from './openPretrained.ts';
+import { adapterFlag, modelArgument, openPretrained, withHub } from './openPretrained.ts';
 import { requireTokenizer } from './openRunning.ts';
 import { Progress } from './progress.ts';
 import { oneOf, realNumber, wholeNumber } from './values.ts';
@@ -19,6 +19,8 @@ interface Flags extends GenerationFlags, Omit<KindOptions, 'generate'> {
   fields?: Record<string, FieldName>;
   header?: boolean;
   references?: string;
+  split?: string;
+  config?: string;
   limit?: number;
   adapter?: string;
   maxNewTokens?: number;
@@ -65,6 +67,8 @@ export function evalCommand(): Command {
     .option('--kind <kind>', `${kindNames.join(', ')} (default: by the model)`, oneOf('--kind', kindNames))
     .option('--fields <names>', 'what the fields are called or the columns’ numbers: text=sentence,label=2', fieldsOf)
     .option('--header', 'a first line names the columns though they are given by number')
+    .option('--split <name>', '--data is org/name[@revision] of a dataset on the hub: its split')
+    .option('--config <name>', 'of such a dataset (default: its own default)')
     .option('--references <file>', 'the targets, line for line with the sources of --data')
     .option('--limit <n>', 'the first n records only', whole('--limit'))
     .option('--batch-size <n>', 'what is worked on together', whole('--batch-size'), 32)
@@ -114,6 +118,7 @@ export function evalCommand(): Command {
         '  qkv eval runs/tatoeba-en-zh --data data/tatoeba-en-zh/test.tsv --metric bleu,chrf --tokenize zh --beam 4',
         '  qkv eval runs/sst2-minilm --data dev.tsv --fields text=sentence,label=label --metric accuracy',
         '  qkv eval runs/shakespeare --data input.txt --metric perplexity,bits-per-byte --stride 128',
+        '  qkv eval runs/sst2-minilm --data stanfordnlp/sst2 --split validation --fields text=sentence,label=label',
         '  qkv eval models/bert-base-uncased --kind minimal-pairs --data "blimp/*.jsonl"',
       ].join('\n'),
     )
@@ -134,6 +139,25 @@ function fieldsOf(text: string): Record<string, FieldName> {
   );
 }
 
+/** The files that --data names, or those of a split of the dataset. @throws QkvError `usage`, and as `hubDataset` */
+async function dataFiles({ data, split, config }: Flags): Promise<string | string[]> {
+  if (split === undefined) {
+    if (config === undefined) return data;
+    throw new QkvError('usage', { where: '--config', got: 'no --split', expected: '--split as well' });
+  }
+  const [{ parseHubName }, { hubDataset }] = await Promise.all([
+    import('../../src/hub/hubName.ts'),
+    import('../../src/hub/hubDataset.node.ts'),
+  ]);
+  const name = parseHubName(data, 'dataset');
+  if (name) return withHub((hub) => hubDataset(name, { config, split }, hub));
+  throw new QkvError('usage', {
+    where: '--data',
+    got: data,
+    expected: 'org/name of a dataset, since --split is given',
+  });
+}
+
 async function run(path: string, flags: Flags): Promise<void> {
   refuseConflicts(chosen(flags, ['greedy', 'beam', 'lengthPenalty', 'temperature', 'topK', 'topP', 'seed']));
   const signal = interruptSignal();
@@ -151,7 +175,8 @@ async function run(path: string, flags: Flags): Promise<void> {
     throw new QkvError('usage', { where: '--references', got: name, expected: 'sequence-to-sequence, where it acts' });
   }
   const { data, references, header, limit = Number.POSITIVE_INFINITY } = flags;
-  const { records, fields } = readEvaluationData(name, { files: data, references, fields: flags.fields, header });
+  const files = await dataFiles(flags);
+  const { records, fields } = readEvaluationData(name, { files, references, fields: flags.fields, header });
   const folder = flags.out === false ? undefined : claimFolder(flags.out, path, data);
   using progress = new Progress(name);
   try {
@@ -162,7 +187,8 @@ async function run(path: string, flags: Flags): Promise<void> {
       signal,
       onProgress: (done) => progress.update(done),
     });
-    const report = { model: path, data, ...summaryOf(evaluation) };
+    const { split, config } = flags;
+    const report = { model: path, data, ...(split !== undefined && { split, config }), ...summaryOf(evaluation) };
     if (folder !== undefined) await writeEvaluation(folder, report, evaluation.predictions);
     progress[Symbol.dispose]();
     if (flags.json) process.stdout.write(`${JSON.stringify({ ...report, ...(folder && { out: folder }) })}\n`);

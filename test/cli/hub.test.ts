@@ -17,7 +17,14 @@ beforeAll(async () => {
   const files = Object.fromEntries(
     readdirSync(models.gpt2).map((name) => [name, readFileSync(join(models.gpt2, name))]),
   );
-  hub = await startHub({ 'tiny/gpt2': { commits: { [commit]: files }, refs: { main: commit } } });
+  const dataset = {
+    'train.jsonl': Buffer.from('{"text": "no"}\n'),
+    'test.jsonl': Buffer.from('{"text": "ROMEO: what"}\n'),
+  };
+  hub = await startHub({
+    'tiny/gpt2': { commits: { [commit]: files }, refs: { main: commit } },
+    'datasets/tiny/lines': { commits: { [commit]: dataset }, refs: { main: commit } },
+  });
   const home = mkdtempSync(join(tmpdir(), 'qkv-home-'));
   env = { HF_ENDPOINT: hub.url, HF_HOME: home, HF_HUB_CACHE: '', HF_HUB_OFFLINE: '', HF_TOKEN: '' };
 });
@@ -79,4 +86,20 @@ it('Ctrl-C stops what a training fetches and leaves no run; the next one goes on
   expect(trained).toMatchObject({ code: 0, stderr: '' });
   expect(existsSync(join(output, 'model/model.safetensors'))).toBe(true);
   rmSync(home, { recursive: true, force: true });
+});
+
+it('evaluates on a split of a dataset', async () => {
+  const evaluate = ['eval', models.gpt2, '--data', 'tiny/lines', '--no-out', '--json'];
+  const found = await qkv([...evaluate, '--split', 'test'], { env });
+  expect(found).toMatchObject({ code: 0, stderr: '' });
+  const local = join(env['HF_HOME']!, 'hub/datasets--tiny--lines/snapshots', commit, 'test.jsonl');
+  const same = await qkv(['eval', models.gpt2, '--data', local, '--no-out', '--json'], { env });
+  const [{ split, ...ours }, theirs] = [found, same].map(({ stdout }) => JSON.parse(stdout) as Record<string, unknown>);
+  expect(split).toBe('test');
+  expect({ ...ours, data: local }).toEqual(theirs);
+
+  expect((await qkv([...evaluate, '--split', 'dev'], { env })).stderr).toContain('test');
+  expect((await qkv([...evaluate, '--config', 'en'], { env })).stderr).toContain('--split as well');
+  const path = await qkv(['eval', models.gpt2, '--data', './a/b/c.tsv', '--split', 'test', '--no-out'], { env });
+  expect(path.stderr).toContain('org/name of a dataset');
 });
