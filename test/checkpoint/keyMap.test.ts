@@ -60,6 +60,16 @@ describe('a checkpoint that Python wrote', () => {
     const { data } = await loadStrict(gpt2Map, bare, params);
     expect(data).toEqual((await loadStrict(gpt2Map, await stored(python), params)).data);
   });
+
+  it('loads where some keys have its base prefix and others lack it, but no key twice', async () => {
+    const whole = await stored(python);
+    const [first, ...others] = [...whole];
+    const bare = others.map(([key, tensor]) => [key.replace('transformer.', ''), tensor] as const);
+    const { data } = await loadStrict(gpt2Map, new Map([first!, ...bare]), params);
+    expect(data).toEqual((await loadStrict(gpt2Map, whole, params)).data);
+    const twice = new Map([...whole, [first![0].replace('transformer.', ''), first![1]]]);
+    await expect(loadStrict(gpt2Map, twice, params)).rejects.toThrow('unexpected');
+  });
 });
 
 describe('strictness', () => {
