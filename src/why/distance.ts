@@ -97,7 +97,7 @@ function settingOf({ isQuick = false, seed }: ExperimentContext): Setting {
   return isQuick
     ? { lengths: [8, 16], reachLength: 16, seeds: [seed, seed + 1], batch: 8, steps: 4, width: 16 }
     : {
-        lengths: [8, 16, 32, 64, 128, 256],
+        lengths: [8, 16, 32, 64, 128],
         reachLength: 64,
         seeds: [seed, seed + 1, seed + 2],
         batch: 16,

@@ -8,6 +8,7 @@ import { withErrors } from '../../src/why/masking.ts';
 import { halfPoems, readPoems, special } from '../../src/why/poems.ts';
 import { areaUnderCurve, fitProbe, readProbe } from '../../src/why/probe.ts';
 import { pairOf } from '../../src/why/sentences.ts';
+import { readStory, sameTopic, stories, storyVocabulary } from '../../src/why/stories.ts';
 
 const context = { runtime: createReferenceRuntime(), seed: 1, host: whyHost };
 
@@ -66,7 +67,7 @@ describe('poems', () => {
   it('make pairs of one length for each question', () => {
     const poems = [0, 1].map((p) => [0, 1, 2, 3].map((c) => new Int32Array(10).fill(10 * p + c)));
     const shape = (question: 'next' | 'order', label: number): number[] => {
-      const pair = pairOf(poems, 0, 1, question, label);
+      const pair = pairOf(poems[0]!, poems[1]!, question, label);
       expect(pair.length).toBe(43);
       return [1, 11, 22, 32].map((t) => pair[t]!);
     };
@@ -74,6 +75,21 @@ describe('poems', () => {
     expect(shape('order', 0)).toEqual([0, 1, 2, 3]);
     expect(shape('next', 1)).toEqual([0, 1, 12, 13]);
     expect(shape('order', 1)).toEqual([2, 3, 0, 1]);
+  });
+});
+
+describe('stories', () => {
+  it('have one topic, and four stages in a row', () => {
+    const many = stories(2000, deriveSeed(1, 'stories'));
+    for (const one of many) {
+      expect(one.map((sentence) => sentence.length)).toEqual([10, 10, 10, 10]);
+      expect(one.every((sentence) => sentence.every((id) => id > special.unknown && id < storyVocabulary))).toBe(true);
+      const { topic, stages } = readStory(one);
+      expect(one.every((_, i) => readStory(one.slice(i)).topic === topic)).toBe(true);
+      expect(stages.map((stage) => stage - stages[0]!)).toEqual([0, 1, 2, 3]);
+    }
+    const same = many.filter((one, i) => i > 0 && readStory(one).topic === readStory(many[i - 1]!).topic).length;
+    expect(Math.abs(same / 1999 - sameTopic)).toBeLessThan(4 * Math.sqrt((sameTopic * (1 - sameTopic)) / 1999));
   });
 });
 
