@@ -108,6 +108,24 @@ describeInChromium('the page', () => {
     expect(problems).toEqual([]);
   });
 
+  it('shows another model its own example in place of the one before, and leaves alone what a person wrote', async () => {
+    const page = await visit('');
+    await shown(page).waitFor();
+    const open = async (name: string): Promise<void> => {
+      await page.getByRole('button', { name: 'Open model…' }).click();
+      await page.getByRole('dialog').getByRole('button', { name }).click();
+      await poll(() => textOf(page.locator('.model-name strong'))).toBe(name);
+    };
+    const text = page.locator('textarea').first();
+    await open('bert-zh');
+    await poll(() => text.inputValue()).toBe('我[MASK]吃苹果。');
+    await text.fill('你[MASK]好。');
+    await open('poetry');
+    await shown(page).waitFor();
+    expect(await text.inputValue()).toBe('你[MASK]好。');
+    expect(problems).toEqual([]);
+  });
+
   it('lets no script run that is not its own, and connects to nobody but the hub', async () => {
     const page = await visit(withText());
     await shown(page).waitFor();
@@ -322,7 +340,7 @@ describeInChromium('the page', () => {
     const page = await visit('', {}, serving);
     await poll(() => hash(page).get('model')).toMatch(/^served:/);
     await page.getByRole('button', { name: 'Open model…' }).click();
-    await page.getByRole('button', { name: /^bert/ }).click();
+    await page.getByRole('button', { name: /^bert\b(?!-)/ }).click();
     await page.getByLabel('Text', { exact: true }).fill('我吃苹果。');
     const tokens = (): Promise<string[]> => page.locator('.token-column').first().locator('button').allInnerTexts();
     await poll(async () => (await tokens()).length).toBe(7);

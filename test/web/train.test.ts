@@ -28,7 +28,7 @@ describeInChromium('Train', () => {
   });
 
   const button = (page: Page, name: string): Locator => page.getByRole('button', { name, exact: true });
-  const stage = (page: Page): Locator => page.locator('.stage');
+  const stage = (page: Page): Locator => page.locator('.run-stage');
   const loss = (page: Page): Promise<SavedChart> => savedChart(page, page.locator('.chart').first());
   /** Where the slider of a size is put: the index of one of its choices. */
   const choose = async (page: Page, sizes: Readonly<Record<string, number>>): Promise<void> => {

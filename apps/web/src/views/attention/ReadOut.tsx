@@ -65,7 +65,7 @@ export function ReadOut({ shown, head, pointer }: Props) {
                 <TokenText text={piece.text} />
               </th>
               <td>
-                <span class="bar" style={{ '--part': Math.min(1, weight) }} />
+                <span class="weight-bar" style={{ '--part': Math.min(1, weight) }} />
                 <span class="number">{weight.toFixed(4)}</span>
               </td>
               {canHide && (
@@ -79,7 +79,7 @@ export function ReadOut({ shown, head, pointer }: Props) {
             <tr class="muted">
               <th scope="row">{t('read.rest', { count: ranked.length - MOST })}</th>
               <td>
-                <span class="bar" style={{ '--part': Math.min(1, rest) }} />
+                <span class="weight-bar" style={{ '--part': Math.min(1, rest) }} />
                 <span class="number">{rest.toFixed(4)}</span>
               </td>
               {canHide && <td />}

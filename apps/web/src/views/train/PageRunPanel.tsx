@@ -93,7 +93,7 @@ function Controls() {
             {t('discard')}
           </Button>
         ))}
-      <p class="stage" role="status">
+      <p class="run-stage" role="status">
         {status}
       </p>
     </div>

@@ -19,7 +19,7 @@ export function WatchPanel() {
             </bdi>
           </span>
         )}
-        <p class="stage" role="status">
+        <p class="run-stage" role="status">
           {state}
         </p>
       </div>
