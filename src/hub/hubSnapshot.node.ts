@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { copyFile, mkdir, readdir, readFile, rename, rm, statfs, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { QkvError } from '../base/errors.ts';
@@ -231,7 +232,8 @@ async function link(blob: string, path: string): Promise<void> {
 /** Written last: where a download stops, the revision still leads to the files that are there. */
 async function writeRef(path: string, commit: string): Promise<void> {
   if ((await readFile(path, 'utf8').catch(() => '')) === commit) return;
-  const temporary = `${path}.${process.pid}.tmp`;
+  // a name for each writer: several downloads may be at work in one process
+  const temporary = `${path}.${randomUUID()}.tmp`;
   await onDisk(path, mkdir(dirname(path), { recursive: true }));
   await onDisk(path, writeFile(temporary, commit));
   await onDisk(path, rename(temporary, path));
