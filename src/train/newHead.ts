@@ -13,14 +13,18 @@ export function newHead(
   params: readonly DeclaredParam[],
   { config, tensors }: StartingPoint,
 ): Set<string> {
-  if (model.kind !== 'encoder' || model.head.name === 'masked-lm' || model.head.name === 'pretraining')
-    return new Set();
+  if (predictsWords(model)) return new Set();
   const own = params.filter(({ path }) => !isLoraParameter(path));
   const absent = absentParameters(model.keyMap, tensors, own);
   const hadIt = `${config['architectures']}` === `${model.config['architectures']}`;
   const isNew = ({ path }: DeclaredParam): boolean =>
     isLastLayer(path) ? absent.has(path) || !hadIt : path.startsWith('pooler.') && absent.has(path);
   return new Set(own.filter(isNew).map(({ path }) => path));
+}
+
+/** Whether the loss is that of words, and no head's own. */
+export function predictsWords(model: Model): boolean {
+  return model.kind !== 'encoder' || model.head.name === 'masked-lm' || model.head.name === 'pretraining';
 }
 
 /** Of a head with classes. */

@@ -6,8 +6,9 @@ import { type SentencePair, type SentencePairsOptions, sentencePairs } from '../
 const CACHED = 8e6;
 
 /**
- * The pairs of sentences of one epoch; another document is one of the same source, if that has several. They are made twice: once to count them, and, of large data, again when they are asked for,
- * the pairs of a document together; so memory holds 8 bytes of a document and the pairs that were made last.
+ * The pairs of sentences of one epoch; another document is one of the same source, if that has several. They are made twice:
+ * once to count them, and, of large data, again when they are asked for, the pairs of a document together; so memory holds 8
+ * bytes of a document and the pairs that were made last.
  */
 export class PairExamples {
   readonly #pairsOf: (index: number) => readonly SentencePair[];

@@ -7,6 +7,7 @@ import type { OptimizerRecipe, Recipe } from '../recipe/recipe.ts';
 import type { Runtime } from '../runtime/runtime.ts';
 import type { MetricsLine, TrainingEvent, ValidationLine } from './events.ts';
 import { layerRates } from './layerRates.ts';
+import { predictsWords } from './newHead.ts';
 import { lossScales, traceLoss } from './objectives.ts';
 import type { OptimizerConfig } from './optimizer.ts';
 import { planSteps, revisionsDue } from './plan.ts';
@@ -462,10 +463,6 @@ function scoreFields({
     ...(signature !== undefined && { signature }),
     sentences: sentences!,
   };
-}
-
-function predictsWords(model: Model): boolean {
-  return model.kind !== 'encoder' || model.head.name === 'masked-lm' || model.head.name === 'pretraining';
 }
 
 /** Steps of the whole run: `train.steps`, or those of `train.epochs`. */

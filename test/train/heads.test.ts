@@ -113,6 +113,13 @@ describe('sequence classification', () => {
     data: '{ format: records, train: reviews.tsv, validation: reviews.tsv, test: reviews.tsv, fields: { text: 2, label: label } }',
   };
 
+  /** A model that learnt words alone, and so lacks the head. */
+  const maskedModel = (): Promise<TrainedRun> => {
+    write('documents.txt', REVIEWS.map(([, text]) => text).join('\n'));
+    const data = '{ format: documents, train: documents.txt, validation: documents.txt }';
+    return train({ task: 'masked-language-model', data, steps: 2, more: '  maxLength: 32' }, 'masked');
+  };
+
   it('learns classes whose names it finds, and is the same when resumed', async () => {
     reviews();
     const run = await train(spec);
@@ -131,16 +138,7 @@ describe('sequence classification', () => {
 
   it('begins with a pretrained encoder, says what is new, and goes on with a head of the same task', async () => {
     reviews();
-    write('documents.txt', REVIEWS.map(([, text]) => text).join('\n'));
-    const masked = await train(
-      {
-        task: 'masked-language-model',
-        data: '{ format: documents, train: documents.txt, validation: documents.txt }',
-        steps: 2,
-        more: '  maxLength: 32',
-      },
-      'base',
-    );
+    const masked = await maskedModel();
     const notices: string[] = [];
     const onEvent = (event: TrainingEvent): void => {
       if (event.kind === 'notice') notices.push(event.text);
@@ -166,16 +164,7 @@ describe('sequence classification', () => {
 
   it('learns its new head whole beside an adapter of the encoder, and is the same when resumed', async () => {
     reviews();
-    write('documents.txt', REVIEWS.map(([, text]) => text).join('\n'));
-    const masked = await train(
-      {
-        task: 'masked-language-model',
-        data: '{ format: documents, train: documents.txt, validation: documents.txt }',
-        steps: 2,
-        more: '  maxLength: 32',
-      },
-      'masked',
-    );
+    const masked = await maskedModel();
     const onIt: Spec = {
       ...spec,
       tokenizer: '{ kind: model }',
