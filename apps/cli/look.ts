@@ -7,6 +7,7 @@ const kinds = ['encoder', 'decoder', 'cross'] as const;
 
 interface Options {
   target?: string;
+  pair?: string;
   kind?: (typeof kinds)[number];
   layer?: number;
   head?: number | 'mean';
@@ -33,6 +34,7 @@ export function lookCommand(): Command {
       `${modelArgument}; and TEXT, what it reads: with it the attention is drawn here, without it the page is served`,
     )
     .option('--target <text>', "the translation to look at (default: the model's own, greedy)")
+    .option('--pair <text>', 'the second text of a pair that an encoder reads')
     .option('--kind <kind>', `${kinds.join(', ')} (default: cross, else decoder)`, oneOf('--kind', kinds))
     .option('--layer <n>', 'counted from 0 (default: the last)', wholeNumber('--layer', { min: 0 }))
     .option('--head <n>', 'a number from 0 on, or mean, the mean over the heads (default: mean)', headOf)
@@ -72,6 +74,7 @@ export function lookCommand(): Command {
         '  qkv look runs/tatoeba-en-zh "Where is the station?" --grid --out attention.png',
         '  qkv look runs/tatoeba-en-zh "Where is the station?" --out attention.html',
         '  qkv look runs/shakespeare "To be, or not to be" --layer 0 --head 2',
+        '  qkv look models/bert-zh "房间很干净。" --pair "下次还会住这家酒店。"',
         '  qkv look runs/shakespeare runs/shakespeare-llama "To be, or not to be" --page --open',
       ].join('\n'),
     )
@@ -128,7 +131,7 @@ async function look(words: readonly string[], options: Options): Promise<void> {
       });
     }
     const { lookHtml } = await import('./lookHtml.ts');
-    return lookHtml(models[0]!, text, { target: options.target, out: options.out });
+    return lookHtml(models[0]!, { text, target: options.target, pair: options.pair }, options.out);
   }
   const { lookPicture } = await import('./lookPicture.ts');
   return lookPicture(models[0]!, text, options);

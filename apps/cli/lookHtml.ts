@@ -6,39 +6,32 @@ import { attentionMaps, isOfSource } from '../../src/inspect/attention.ts';
 import { createNodeRuntime } from '../../src/runtime/node/node.ts';
 import { type EmbeddedScene, sceneElement } from '../web/src/embed/scene.ts';
 import { OpenModel } from '../web/src/worker/openModel.ts';
+import { type LookTexts, readLookTexts } from './lookTexts.ts';
 import { openPretrained } from './openPretrained.ts';
 import { pageFolder } from './page/pageFolder.ts';
 import { nameOf } from './page/servedModels.ts';
 
 /** Writes one HTML file with all attention maps of a text, in the page's own view: it needs no server and fetches nothing. */
-export async function lookHtml(
-  path: string,
-  text: string,
-  { target, out }: { readonly target: string | undefined; readonly out: string },
-): Promise<void> {
+export async function lookHtml(path: string, texts: LookTexts, out: string): Promise<void> {
   const pretrained = await openPretrained(path);
   const folder = await pageFolder('embed', (line) => process.stderr.write(`${line}\n`));
   await using runtime = await createNodeRuntime();
   using model = new OpenModel(runtime, pretrained, { model: 1, name: nameOf(path), examples: [] });
-  const html = withScene(await readFile(join(folder, 'embed.html'), 'utf8'), await sceneOf(model, text, target));
+  const html = withScene(await readFile(join(folder, 'embed.html'), 'utf8'), await sceneOf(model, texts));
   await writeFile(out, html).catch((cause: Error) => {
     throw new QkvError('io', { where: out, got: cause.message, expected: 'a file that can be written', cause });
   });
   process.stdout.write(`${out}\n`);
 }
 
-async function sceneOf(model: OpenModel, text: string, target: string | undefined): Promise<EmbeddedScene> {
-  const given = { text, ...(target !== undefined && { target }) };
-  const reading = await model.readingOf(given, { throwIfAborted() {} });
-  const { ids, sourceIds } = reading;
-  const shown = target ?? model.targetOf(reading);
-  const input = { text, ...(shown !== undefined && { target: shown }) };
+async function sceneOf(model: OpenModel, texts: LookTexts): Promise<EmbeddedScene> {
+  const { input, reading } = await readLookTexts(model, texts);
   const found = await attentionMaps(model.inspection, reading);
   const bytes = found.map(({ weights: { data } }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   return {
     card: model.card,
     input,
-    reading: { source: model.tokensOf(sourceIds ?? []), target: model.tokensOf(ids) },
+    reading: model.shownReading(input, reading),
     maps: found.map((map) => {
       const { path, kind, layer, heads } = map;
       const queries = isOfSource(model.inspection.model, map) ? 'source' : 'target';

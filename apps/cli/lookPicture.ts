@@ -9,6 +9,7 @@ import { tokenText } from './tokenText.ts';
 
 export interface PictureOptions {
   readonly target?: string;
+  readonly pair?: string;
   readonly kind?: LayerAttention['kind'];
   readonly layer?: number;
   readonly head?: number | 'mean';
@@ -25,26 +26,22 @@ export async function lookPicture(path: string, text: string, options: PictureOp
     const got = `${format ? '--out' : '--max'} as well`;
     throw new QkvError('usage', { where: '--json', got, expected: 'the numbers, or a picture' });
   }
-  const [{ OpenModel }, { attentionMaps }, { createNodeRuntime }] = await Promise.all([
-    import('../web/src/worker/openModel.ts'),
-    import('../../src/inspect/attention.ts'),
-    import('../../src/runtime/node/node.ts'),
-  ]);
+  const [{ OpenModel }, { attentionTitle }, { readLookTexts }, { attentionMaps }, { createNodeRuntime }] =
+    await Promise.all([
+      import('../web/src/worker/openModel.ts'),
+      import('../web/src/views/attention/attentionTitle.ts'),
+      import('./lookTexts.ts'),
+      import('../../src/inspect/attention.ts'),
+      import('../../src/runtime/node/node.ts'),
+    ]);
   const pretrained = await openPretrained(path);
   const { model } = pretrained;
-  if (options.target !== undefined && model.kind !== 'encoder-decoder') {
-    const got = `a ${model.family} model, which ${model.kind === 'causal' ? 'continues a text' : 'reads one text'}`;
-    throw new QkvError('usage', { where: '--target', got, expected: 'an encoder-decoder model' });
-  }
   await using runtime = await createNodeRuntime();
   using opened = new OpenModel(runtime, pretrained, { model: 1, name: path, examples: [] });
-  const given = { text, ...(options.target !== undefined && { target: options.target }) };
-  const reading = await opened.readingOf(given, { throwIfAborted() {} });
+  const { input, reading } = await readLookTexts(opened, { text, target: options.target, pair: options.pair });
   const layers = await attentionMaps(opened.inspection, reading);
-  const target = options.target ?? opened.targetOf(reading);
   const chosen = choose(layers, options);
-  const title = target === undefined ? text : `${text} → ${target}`;
-  const maps = await mapsOf(opened.tokenizer, chosen, options, title);
+  const maps = await mapsOf(opened.tokenizer, chosen, options, attentionTitle(input));
 
   if (options.json) {
     const attention = maps.map(({ title: _, weights, queryTokens, ...map }) => {
@@ -52,7 +49,8 @@ export async function lookPicture(path: string, text: string, options: PictureOp
       const rows = queryTokens.map((_, t) => [...weights.subarray(t * columns, (t + 1) * columns)]);
       return { ...map, queryTokens, weights: rows };
     });
-    process.stdout.write(`${JSON.stringify({ model: model.family, text, target: target ?? null, attention })}\n`);
+    const { target = null, pair = null } = input;
+    process.stdout.write(`${JSON.stringify({ model: model.family, text, target, pair, attention })}\n`);
   } else if (options.out === undefined) {
     const { drawTerminal } = await import('../../src/draw/terminal.ts');
     const width = Math.max(30, process.stdout.columns ?? 100);

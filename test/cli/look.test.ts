@@ -17,6 +17,7 @@ afterAll(() => models[Symbol.dispose]());
 interface Shown {
   model: string;
   target: string | null;
+  pair: string | null;
   attention: {
     kind: string;
     layer: number;
@@ -98,7 +99,18 @@ describe('qkv look', () => {
     expect(weights[0]!.slice(1).some((weight) => weight > 0)).toBe(true); // no causal mask
     const refused = await qkv(['look', folder, 'where', '--target', 'x']);
     expect(refused).toMatchObject({ code: 2, stdout: '' });
-    expect(refused.stderr).toContain('reads one text');
+    expect(refused.stderr).toContain('reads a text or a pair');
+
+    const pair = ['where are you', '--pair', 'in a house'] as const;
+    const [looked, inspected] = await Promise.all([
+      qkv(['look', folder, ...pair, '--grid', '--json']),
+      qkv(['inspect', 'attention', folder, ...pair, '--json']),
+    ]);
+    const ofPair = JSON.parse(looked.stdout) as Shown;
+    expect(ofPair).toMatchObject({ pair: 'in a house', target: null });
+    const { attention } = JSON.parse(inspected.stdout) as { attention: { weights: number[] }[] };
+    expect(ofPair.attention.flatMap((map) => map.weights.flat())).toEqual(attention.flatMap((map) => map.weights));
+    expect(ofPair.attention[0]!.queryTokens.filter((token) => token === '[SEP]')).toHaveLength(2);
   });
 
   it('writes pictures', async () => {
@@ -117,6 +129,7 @@ describe('qkv look', () => {
     ['a layer that does not exist', 'gpt2', ['--layer', '2'], 'from 0 to 1'],
     ['a kind that the model lacks', 'gpt2', ['--kind', 'cross'], 'decoder'],
     ['a target of a model that continues texts', 'gpt2', ['--target', 'x'], '--target'],
+    ['a pair of a model that reads one text', 'gpt2', ['--pair', 'x'], '--pair'],
     ['another format', 'gpt2', ['--out', 'map.jpg'], '.svg, .png or .html'],
     ['no number', 'gpt2', ['--head', 'all'], '"all"'],
   ] as const)('refuses %s', async (_, model, args, words) => {

@@ -20,7 +20,7 @@ import { type RunningSite, serveSite } from '../../apps/cli/page/serveSite.ts';
 import { addFolder, type Site } from '../../apps/cli/page/site.ts';
 import { look } from './lookServer.ts';
 import { type Models, makeModels } from './models.ts';
-import { hasStack, qkv } from './qkv.ts';
+import { hasStack, qkv, root } from './qkv.ts';
 
 interface Answer {
   readonly status: number;
@@ -294,6 +294,16 @@ describe('qkv look without a text', () => {
     const state = new URLSearchParams(at.hash.slice(1));
     expect(state.get('model')).toBe('served:marian');
     expect([state.get('text'), state.get('target')]).toEqual(['Where & when?', '#1']);
+    await using pair = await look([
+      join(root, 'models/bert-zh'),
+      '你好。',
+      '--pair',
+      '再见。',
+      '--page',
+      '--port',
+      '0',
+    ]);
+    expect(new URLSearchParams(new URL(pair.line).hash.slice(1)).get('pair')).toBe('再见。');
     expect(JSON.parse((await ask(second.line, '/served/index.json')).body.toString())).toEqual([]);
     expect(new URL(second.line).port).not.toBe(at.port);
     const taken = await qkv(['look', models.marian, '--port', at.port]);
@@ -324,6 +334,7 @@ describe('qkv look without a text', () => {
     ['two texts', ['a text', 'another'], 2, 'quotes'],
     ['a picture of two models', ['fixtures/models/stories260K', 'text'], 2, '2 models'],
     ['a target of nothing', ['--target', 'x'], 2, 'no TEXT'],
+    ['a pair of nothing', ['--pair', 'x'], 2, 'no TEXT'],
     ['an address of another machine', ['--host', '192.0.2.1'], 1, '192.0.2.1'],
   ] as const)('refuses %s', { timeout: 120_000 }, async (_, args, code, words) => {
     const finished = await qkv(['look', models.marian, ...args]);

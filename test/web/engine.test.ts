@@ -130,6 +130,7 @@ describeInChromium("the page's engine", () => {
     gpt2: { text: 'To be, or not to be.' },
     marian: { text: 'a house in the field' },
     bert: { text: '[CLS]', pair: 'a' },
+    roberta: { text: 'the house', pair: 'was born' },
   };
   const edits: readonly Edits[] = [
     {},
@@ -149,6 +150,12 @@ describeInChromium("the page's engine", () => {
       const text = tokenizer!.encode(input.text, 'pair' in input ? { pair: input.pair } : {});
       if (model.kind === 'encoder-decoder') expect(sourceIds).toEqual(text.ids);
       else expect(ids).toEqual(text.ids);
+      // [CLS] [CLS] [SEP] a [SEP]; <s> … </s></s> … </s>
+      expect(read.pairStart).toBe(
+        'pair' in input
+          ? text.tokens.findLastIndex((token, i) => i < ids.length - 1 && /^(\[SEP\]|<\/s>)$/.test(token)) + 1
+          : null,
+      );
       const segments = model.kind === 'encoder' ? { segments: text.typeIds } : {};
       const reading = { ids, ...(model.kind === 'encoder-decoder' ? { sourceIds } : segments) };
       const heads = [{ path: card.places[0]!.path, head: 1, how: 'mean' }] as const;
@@ -209,7 +216,8 @@ describeInChromium("the page's engine", () => {
       const card = await open(name);
       const read = await call<Reading>('read', card.model, input);
       const ids = read.target.map(({ id }) => id);
-      const text = model.kind === 'encoder' ? { segments: ids.map((_, i) => (i < 3 ? 0 : 1)) } : {};
+      const hasSegments = model.kind === 'encoder' && model.segments > 1;
+      const text = hasSegments ? { segments: ids.map((_, i) => (i < 3 ? 0 : 1)) } : {};
       const reading = { ids, ...(read.source.length > 0 ? { sourceIds: read.source.map(({ id }) => id) } : text) };
       const edit = { scoreFactor: 0.7 };
       const close = (actual: unknown, expected: Float32Array, what: string): void => {

@@ -316,6 +316,41 @@ describeInChromium('the page', () => {
     expect(problems).toEqual([]);
   });
 
+  it('reads the second text of a pair as Node does, and draws the links between the two', async () => {
+    await using runtime = await createNodeRuntime({ threads: 1 });
+    const { model, arena, tokenizer } = await loadPretrained(nodeStorage(join(models.folder, 'bert')));
+    using inspection = new Inspection({ runtime, model, parameters: arena.tensors });
+    const { ids, typeIds } = tokenizer!.encode('where is the cat', { pair: 'it sat on a mat' });
+    const [map] = await attentionMaps(inspection, { ids, segments: typeIds });
+    const [head, query] = [2, 3];
+    const second = typeIds.indexOf(1);
+    const row = Array.from(ids, (_, key) => Number(map!.weights.data[(head * ids.length + query) * ids.length + key]));
+    const largest = (weights: readonly number[]): number[] => weights.toSorted((a, b) => b - a).slice(0, 10);
+    const page = await visit(`#model=served:bert&text=where%20is%20the%20cat&head=${head}`, {}, serving);
+    await shown(page).waitFor();
+    const sentences = page.getByLabel('Texts of the pair');
+    expect(await sentences.count()).toBe(0);
+    const columns = (at: number): Promise<string[]> =>
+      page.locator('.token-column').nth(at).locator('button').allInnerTexts();
+    await page.getByLabel('Second text (optional)').fill('it sat on a mat');
+    await poll(async () => (await columns(1)).length).toBe(ids.length);
+    await page.locator('.token-column').first().locator('button').nth(query).click();
+    const read = async (): Promise<number[]> =>
+      (await page.locator('.readout tbody tr:not(.muted) .number').allInnerTexts()).map(Number);
+    const near = (expected: readonly number[]) => expected.map((weight) => expect.closeTo(weight, 3));
+    await poll(read).toEqual(near(largest(row)));
+    expect(hash(page).get('pair')).toBe('it sat on a mat');
+
+    await sentences.selectOption('first → second');
+    await poll(read).toEqual(near(largest(row.slice(second))));
+    expect(await columns(0)).toEqual(['[CLS]', 'where', 'is', 'the', 'cat', '[SEP]']);
+    expect(await columns(1)).toEqual(['it', 'sat', 'on', 'a', 'mat', '[SEP]']);
+    await page.getByRole('button', { name: 'Undo', exact: true }).click();
+    await poll(async () => (await columns(1)).length).toBe(second);
+    expect(await page.getByLabel('Second text (optional)').inputValue()).toBe('');
+    expect(problems).toEqual([]);
+  });
+
   it('shows a translator: its encoder, its decoder, and the cross-attention to the source', async () => {
     const page = await visit('#model=served:marian&text=I%20like%20music.', {}, serving);
     await shown(page).waitFor();

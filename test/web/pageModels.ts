@@ -17,8 +17,13 @@ export function makePageModels(): PageModels {
     cpSync(made.marian, join(folder, 'marian'), { recursive: true });
     cpSync(made.gpt2, join(folder, 'gpt2'), { recursive: true });
   }
-  cpSync(join(root, 'fixtures/parity/bert-pretraining'), join(folder, 'bert'), { recursive: true });
-  cpSync(join(root, 'fixtures/encoders/bert'), join(folder, 'bert'), { recursive: true });
+  for (const [name, model] of [
+    ['bert', 'bert-pretraining'],
+    ['roberta', 'roberta-masked-lm'],
+  ] as const) {
+    cpSync(join(root, 'fixtures/parity', model), join(folder, name), { recursive: true });
+    cpSync(join(root, 'fixtures/encoders', name), join(folder, name), { recursive: true });
+  }
   cpSync(join(root, 'models/stories260K'), join(folder, 'stories260K'), { recursive: true });
   const wanted = /^(config|generation_config|tokenizer|tokenizer_config|examples)\.json$|^model\.safetensors$/;
   const list = readdirSync(folder).map((name) => ({

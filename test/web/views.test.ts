@@ -13,6 +13,7 @@ import { Inspection } from '../../src/inspect/inspection.ts';
 import { lens } from '../../src/inspect/lens.ts';
 import { predictions } from '../../src/inspect/predictions.ts';
 import type { Reading } from '../../src/inspect/reading.ts';
+import type { TokenChoice } from '../../src/inspect/wordHead.ts';
 import { loadPretrained, type Pretrained } from '../../src/pretrained/pretrained.ts';
 import { createNodeRuntime } from '../../src/runtime/node/node.ts';
 import type { Runtime } from '../../src/runtime/runtime.ts';
@@ -84,11 +85,11 @@ describeInChromium('Step through and Predict', () => {
     return page;
   }
 
-  async function twin(name: keyof typeof texts): Promise<Twin> {
+  async function twin(name: keyof typeof texts, pair?: string): Promise<Twin> {
     const pretrained = await loadPretrained(nodeStorage(join(models.folder, name)));
     const { model, arena, tokenizer } = pretrained;
     const inspection = new Inspection({ runtime, model, parameters: arena.tensors });
-    const { ids, typeIds } = tokenizer!.encode(texts[name]);
+    const { ids, typeIds } = tokenizer!.encode(texts[name], pair === undefined ? {} : { pair });
     const dispose = { [Symbol.dispose]: () => inspection[Symbol.dispose]() };
     if (model.kind === 'encoder-decoder') {
       const started = { ids: [model.startId], sourceIds: ids };
@@ -138,6 +139,19 @@ describeInChromium('Step through and Predict', () => {
       lines.map(async (line) => [await textOf(line.locator('th')), await textOf(line.locator('td.is-number').last())]),
     );
   };
+  /** Alternatives that are others than these. */
+  async function unlike(at: Page, { pretrained }: Twin, choices: readonly TokenChoice[]): Promise<string[]> {
+    const shown = await alternatives(at);
+    const names = choices.map(({ id }) => pretrained.tokenizer!.idToToken(id)!.replace(/^##/, ''));
+    return [
+      ...differing(
+        shown.map(([, percent]) => percent!),
+        probabilities(choices),
+        formatPercent,
+      ),
+      ...shown.flatMap(([name], i) => (name === names[i] ? [] : [`${name}, not ${names[i]}`])),
+    ];
+  }
   const textTokens = (page: Page): Locator => page.locator('.predict-text .token-row').last().locator('.token');
   const lossOf = async (page: Page, index: number): Promise<string> =>
     /loss (\S+) nats/.exec((await textTokens(page).nth(index).getAttribute('aria-label')) ?? '')?.[1] ?? 'none';
@@ -270,6 +284,25 @@ describeInChromium('Step through and Predict', () => {
     expect(problems).toEqual([]);
   });
 
+  it('reads a pair of texts as Node does', async () => {
+    const pair = 'a cat sat';
+    using other = await twin('bert', pair);
+    const at = { path: 'layers.1.attention', head: 1, position: 5 };
+    const steps = await headSteps(other.inspection, other.reading, at);
+    const page = await visit('steps', 'bert', { pair, at: at.path, head: '1', query: '5' });
+    await poll(async () => differing(await results(page, 'softmax'), steps.weights)).toEqual([]);
+    expect(await page.locator('.steps-where .token').count()).toBe(other.reading.ids.length);
+    // a masked token of the second text keeps its segment
+    const place = other.reading.segments!.indexOf(1);
+    const maskId = other.pretrained.tokenizer!.specialIds.mask!;
+    const masked = { ...other.reading, ids: other.reading.ids.with(place, maskId) };
+    const { choices } = await predictions(other.inspection, masked, { top: 10 });
+    const predict = await visit('predict', 'bert', { pair });
+    await textTokens(predict).nth(place).click();
+    await poll(() => unlike(predict, other, choices[place]!)).toEqual([]);
+    expect(problems).toEqual([]);
+  });
+
   it('saves its numbers and its picture', async () => {
     using other = await twin('stories260K');
     const steps = await headSteps(other.inspection, other.reading, {
@@ -304,7 +337,7 @@ describeInChromium('Step through and Predict', () => {
     const found = await predictions(other.inspection, other.reading, { top: 10 });
     const page = await visit('predict', 'stories260K', { 'predict.count': '6' });
     await poll(async () => (await alternatives(page)).length).toBe(10);
-    expect(await unlike(page, found.choices.at(-1)!)).toEqual([]);
+    expect(await unlike(page, other, found.choices.at(-1)!)).toEqual([]);
     // the loss of a token is that of the position before it
     expect(differing([await lossOf(page, 3)], [found.loss[2]!])).toEqual([]);
 
@@ -320,7 +353,7 @@ describeInChromium('Step through and Predict', () => {
 
     // in place of a token in the middle: what came after it is gone
     await textTokens(page).nth(2).click();
-    await poll(() => unlike(page, found.choices[1]!)).toEqual([]);
+    await poll(() => unlike(page, other, found.choices[1]!)).toEqual([]);
     await page.getByRole('button', { name: /^Take/ }).nth(2).click();
     await poll(() => textTokens(page).count()).toBe(4);
     await page.getByRole('button', { name: 'Undo' }).click();
@@ -328,19 +361,6 @@ describeInChromium('Step through and Predict', () => {
     await page.getByRole('button', { name: 'Back to the text' }).click();
     await poll(() => textTokens(page).count()).toBe(ids.length + 1);
     expect(problems).toEqual([]);
-
-    async function unlike(at: Page, choices: (typeof found.choices)[number]): Promise<string[]> {
-      const shown = await alternatives(at);
-      const names = choices.map(({ id }) => other.pretrained.tokenizer!.idToToken(id)!);
-      return [
-        ...differing(
-          shown.map(([, percent]) => percent!),
-          probabilities(choices),
-          formatPercent,
-        ),
-        ...shown.flatMap(([name], i) => (name === names[i] ? [] : [`${name}, not ${names[i]}`])),
-      ];
-    }
   });
   const plain = (token: string): string => token.replaceAll('▁', '').trim();
 

@@ -15,6 +15,7 @@ import { addFolder, type Site } from './site.ts';
 
 export interface PageOptions {
   readonly target?: string;
+  readonly pair?: string;
   readonly port?: number;
   readonly host?: string;
   readonly open?: boolean;
@@ -26,10 +27,13 @@ export interface PageOptions {
 export async function lookPage(
   models: readonly string[],
   text: string | undefined,
-  { target, port, host = '127.0.0.1', open = false, watch = false, json = false }: PageOptions,
+  { target, pair, port, host = '127.0.0.1', open = false, watch = false, json = false }: PageOptions,
 ): Promise<void> {
   if (target !== undefined && text === undefined) {
     throw new QkvError('usage', { where: '--target', got: 'no TEXT', expected: 'the text that it is the target of' });
+  }
+  if (pair !== undefined && text === undefined) {
+    throw new QkvError('usage', { where: '--pair', got: 'no TEXT', expected: 'the first text of the pair' });
   }
   if (watch && (models.length !== 1 || text !== undefined)) {
     const got = text === undefined ? `${models.length} folders` : 'a TEXT';
@@ -48,7 +52,7 @@ export async function lookPage(
   await using running = await serveSite(site, { host, port });
   warnOfOthers(host);
   const model = served[0] && `served:${served[0].name}`;
-  const state = { view: watch ? 'train' : undefined, model, text, target };
+  const state = { view: watch ? 'train' : undefined, model, text, target, pair };
   const url = `${running.url}${pageState(state)}`;
   const names = served.map(({ name, from }) => ({ name, from }));
   process.stdout.write(`${json ? JSON.stringify({ url, models: names }) : url}\n`);

@@ -6,13 +6,13 @@ import { input, setInput } from '../state/scene.ts';
 import { Select } from '../ui/Select.tsx';
 import type { TextInput } from '../worker/contract.ts';
 
-/** What the model reads: a text, for a translator its translation too. */
+/** What the model reads: a text, for a translator its translation too, for an encoder the second text of a pair. */
 export function InputFields() {
   const card = opened.value.card;
   const kind = card?.kind;
   const now = input.value;
   return (
-    <div class="inputs" data-fields={kind === 'encoder-decoder' ? 2 : 1}>
+    <div class="inputs" data-fields={kind === 'encoder-decoder' || kind === 'encoder' ? 2 : 1}>
       <Field
         label={t(kind === 'encoder-decoder' ? 'input.source' : 'input.text')}
         value={now.text}
@@ -26,6 +26,13 @@ export function InputFields() {
           onInput={(target) => setInput(withField(now, 'target', target), 'target')}
         />
       )}
+      {kind === 'encoder' && (
+        <Field
+          label={t('input.pair')}
+          value={now.pair ?? ''}
+          onInput={(pair) => setInput(withField(now, 'pair', pair), 'pair')}
+        />
+      )}
       <div class="inputs-side">
         {card !== null && card.examples.length > 0 && (
           <Select
@@ -34,7 +41,7 @@ export function InputFields() {
             value=""
             options={[
               { value: '', text: t('input.example.choose') },
-              ...card.examples.map((example, i) => ({ value: String(i), text: short(example.text) })),
+              ...card.examples.map((example, i) => ({ value: String(i), text: short(nameOf(example)) })),
             ]}
             onChange={(index) => {
               const example = card.examples[Number(index)];
@@ -82,9 +89,14 @@ function Field({ label, hint, value, onInput }: FieldProps) {
   );
 }
 
-function withField(from: TextInput, key: 'text' | 'target', text: string): TextInput {
+/** The texts with one of them as it is now; an empty target or pair is none. */
+function withField(from: TextInput, key: 'text' | 'target' | 'pair', text: string): TextInput {
   const { [key]: _, ...others } = from;
-  return key === 'target' && text === '' ? { text: from.text } : { text: from.text, ...others, [key]: text };
+  return key !== 'text' && text === '' ? { ...others, text: from.text } : { ...from, [key]: text };
+}
+
+function nameOf({ text, pair }: TextInput): string {
+  return pair === undefined ? text : `${text} | ${pair}`;
 }
 
 function short(text: string): string {

@@ -1,5 +1,5 @@
 import { computed, type ReadonlySignal } from '@preact/signals';
-import type { Reading, TextInput } from '../worker/contract.ts';
+import type { ModelCard, Reading, TextInput } from '../worker/contract.ts';
 import { type Answer, ask, inTurn } from './answer.ts';
 import { debounced } from './debounced.ts';
 import { opened } from './open.ts';
@@ -12,11 +12,17 @@ export const settledInput: ReadonlySignal<TextInput> = debounced(input, 250, (be
 export const subject: ReadonlySignal<{ readonly model: number; readonly input: TextInput } | null> = computed(() => {
   const card = opened.value.card;
   if (card === null || settledInput.value.text.trim() === '') return null;
-  const { text, target } = settledInput.value;
-  // A target is of no use to other models, which say so.
-  const takesTarget = card.kind === 'encoder-decoder' && target !== undefined;
-  return { model: card.model, input: takesTarget ? { text, target } : { text } };
+  return { model: card.model, input: inputFor(card, settledInput.value) };
 });
+
+/** The texts that a model of this kind reads; the others are of no use to it, and it would say so. */
+export function inputFor({ kind }: ModelCard, { text, target, pair }: TextInput): TextInput {
+  return {
+    text,
+    ...(kind === 'encoder-decoder' && target !== undefined && { target }),
+    ...(kind === 'encoder' && pair !== undefined && { pair }),
+  };
+}
 
 /** The tokens of the text. */
 export const reading: ReadonlySignal<Answer<Reading>> = ask<Reading>(() => {

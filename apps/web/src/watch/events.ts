@@ -44,7 +44,7 @@ export interface WatchedStep extends StepLine {
 }
 
 /** The fixed text and where its maps are in a frame. */
-export interface WatchedText extends Reading {
+export interface WatchedText extends Pick<Reading, 'source' | 'target'> {
   /** By kind, then by layer. */
   readonly maps: readonly WatchedMap[];
 }

@@ -75,6 +75,8 @@ export interface Token {
 export interface Reading {
   readonly source: readonly Token[];
   readonly target: readonly Token[];
+  /** Position in `target` of the first token of the second text of a pair; null where there is one text. */
+  readonly pairStart: number | null;
 }
 
 /** What a person changed. Nothing is changed where a key is left out. */

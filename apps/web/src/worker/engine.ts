@@ -88,13 +88,7 @@ export function createEngine(places: Places): Engine {
         models.delete(number);
       }),
 
-    read: (number, input) =>
-      read(number, 'read', input, async ({ tokensOf }, { ids, sourceIds }) => {
-        const [first, ...rest] = tokensOf(ids);
-        // what a translation begins with is no part of it, whatever the tokenizer calls it
-        const start = sourceIds ? { ...first!, word: -1, isSpecial: true } : first!;
-        return { source: tokensOf(sourceIds ?? []), target: [start, ...rest] };
-      }),
+    read: (number, input) => read(number, 'read', input, async (model, reading) => model.shownReading(input, reading)),
 
     attention: (number, input, edits, paths) =>
       read(number, 'attention', input, (model, reading) => mapsOf(model, reading, edits, paths)),

@@ -13,7 +13,7 @@ import type { Pretrained } from '../../../../src/pretrained/pretrained.ts';
 import type { Runtime } from '../../../../src/runtime/runtime.ts';
 import { type ReadableToken, tokenReader } from '../../../../src/tokenizer/readableTokens.ts';
 import type { Tokenizer } from '../../../../src/tokenizer/tokenizer.ts';
-import type { ModelCard, Place, TextInput } from './contract.ts';
+import type { ModelCard, Place, Reading as ShownReading, TextInput } from './contract.ts';
 import type { Wanted } from './wanted.ts';
 
 /** Translations that are kept: what is looked at in one way after the other is translated once. */
@@ -121,6 +121,25 @@ export class OpenModel implements Disposable {
     const own = input.target === undefined;
     const target = own ? await this.#translate(ids, wanted) : this.#idsOf('target', input.target!, model.maxLength - 1);
     return readingOf(model, ids, target);
+  }
+
+  /** What a person sees of a reading. */
+  shownReading(input: TextInput, { ids, sourceIds }: Reading): ShownReading {
+    const [first, ...rest] = this.tokensOf(ids);
+    // what a translation begins with is no part of it, whatever the tokenizer calls it
+    const start = sourceIds ? { ...first!, word: -1, isSpecial: true } : first!;
+    return {
+      source: this.tokensOf(sourceIds ?? []),
+      target: [start, ...rest],
+      pairStart: this.#pairStart(input),
+    };
+  }
+
+  /** Not by segments, which not every model that reads pairs tells apart. */
+  #pairStart({ text, pair }: TextInput): number | null {
+    if (pair === undefined) return null;
+    const start = this.tokenizer.encodeWithOffsets(text, { pair }).sequences.indexOf(1);
+    return start < 0 ? null : start;
   }
 
   /** The target of a reading as text, without the start token; undefined of a model that reads one text. */

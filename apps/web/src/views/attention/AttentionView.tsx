@@ -74,7 +74,7 @@ export default function AttentionView() {
           />
         )}
       </section>
-      <Filters />
+      <Filters side={side} />
       <div
         class="attention-pictures"
         id="attention-picture"

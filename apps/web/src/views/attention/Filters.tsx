@@ -3,10 +3,19 @@ import { threshold } from '../../state/scene.ts';
 import { Select } from '../../ui/Select.tsx';
 import { Slider } from '../../ui/Slider.tsx';
 import { Toggle } from '../../ui/Toggle.tsx';
-import { allHeads, groupsWords, scale, scales, showsSpecials } from './attentionState.ts';
+import {
+  allHeads,
+  groupsWords,
+  type Side,
+  scale,
+  scales,
+  sentenceChoices,
+  sentences,
+  showsSpecials,
+} from './attentionState.ts';
 
 /** What of the attention is drawn, and how strongly. */
-export function Filters() {
+export function Filters({ side }: { readonly side: Side }) {
   return (
     <section class="filters">
       <h3>{t('filter.title')}</h3>
@@ -19,6 +28,14 @@ export function Filters() {
         shown={threshold.value.toFixed(2)}
         onInput={(value) => (threshold.value = value)}
       />
+      {side.reading.pairStart !== null && (
+        <Select
+          label={t('filter.sentences')}
+          value={sentences.value}
+          options={sentenceChoices.map((value) => ({ value, text: t(`filter.sentences.${value}`) }))}
+          onChange={(value) => (sentences.value = value)}
+        />
+      )}
       <Toggle label={t('filter.allHeads')} isOn={allHeads.value} onChange={(isOn) => (allHeads.value = isOn)} />
       <Toggle label={t('filter.words')} isOn={groupsWords.value} onChange={(isOn) => (groupsWords.value = isOn)} />
       <Toggle

@@ -15,12 +15,19 @@ export interface Arrangement {
   readonly specials: boolean;
 }
 
-/** What of a text is drawn, in its order. */
-export function arrange(tokens: readonly Token[], { words, specials }: Arrangement): Piece[] {
+/** Positions of a part of a text: from the first up to, not including, the second. */
+export type Span = readonly [from: number, to: number];
+
+/** What of a text, or of a part of it, is drawn, in its order. */
+export function arrange(
+  tokens: readonly Token[],
+  { words, specials }: Arrangement,
+  [from, to]: Span = [0, tokens.length],
+): Piece[] {
   const pieces: Piece[] = [];
   let last = -1;
   for (const [position, { text, word, isSpecial }] of tokens.entries()) {
-    if (isSpecial && !specials) continue;
+    if (position < from || position >= to || (isSpecial && !specials)) continue;
     const before = pieces.at(-1);
     if (words && before !== undefined && word >= 0 && word === last) {
       pieces[pieces.length - 1] = {

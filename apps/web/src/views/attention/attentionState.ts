@@ -3,7 +3,7 @@ import { type Answer, ask, inTurn } from '../../state/answer.ts';
 import { flagCodec, oneOfCodec, textCodec } from '../../state/codecs.ts';
 import { debounced } from '../../state/debounced.ts';
 import { opened, openFrom } from '../../state/open.ts';
-import { reading as mainReading, subject as mainSubject } from '../../state/reading.ts';
+import { inputFor, reading as mainReading, subject as mainSubject } from '../../state/reading.ts';
 import { edits, head, placePath } from '../../state/scene.ts';
 import { shared } from '../../state/shared.ts';
 import { sourceCodec } from '../../state/sourceCodec.ts';
@@ -17,13 +17,17 @@ import type {
   Reading,
   TextInput,
 } from '../../worker/contract.ts';
-import type { Arrangement } from './arrange.ts';
+import type { Sentences, ShownPart } from './shown.ts';
 
 export const pictures = ['lines', 'map'] as const;
 export const picture: Signal<(typeof pictures)[number]> = shared('attention.picture', 'lines', oneOfCodec(pictures));
 export const allHeads: Signal<boolean> = shared('attention.all', false, flagCodec);
 const words: Signal<boolean> = shared('attention.words', false, flagCodec);
 const specials: Signal<boolean> = shared('attention.specials', true, flagCodec);
+
+/** Of a pair of texts: who looks at whom. */
+export const sentenceChoices: readonly Sentences[] = ['all', 'aa', 'ab', 'ba', 'bb'];
+export const sentences: Signal<Sentences> = shared('attention.sentences', 'all', oneOfCodec(sentenceChoices));
 
 export { specials as showsSpecials, words as groupsWords };
 
@@ -40,9 +44,10 @@ export const comparison: Signal<(typeof comparisons)[number]> = shared(
 export const otherText: Signal<string> = shared('attention.text', '', textCodec);
 export const otherSource: Signal<ModelSource | null> = shared('attention.model', null, sourceCodec);
 
-export const arrangement: ReadonlySignal<Arrangement> = computed(() => ({
+export const arrangement: ReadonlySignal<ShownPart> = computed(() => ({
   words: words.value,
   specials: specials.value,
+  sentences: sentences.value,
 }));
 
 /** What a click on a head does. */
@@ -156,11 +161,14 @@ const otherAsked = computed<Asked | null>(() => {
   if (comparison.value === 'text') {
     if (settledOtherText.value.trim() === '') return null;
     const { hidden: _, ...rest } = now.edits; // a position means another token in another text
-    return { ...now, input: { text: settledOtherText.value }, edits: rest };
+    // of a pair the other text takes the first one's place
+    const { pair } = now.input;
+    const input = { text: settledOtherText.value, ...(pair !== undefined && { pair }) };
+    return { ...now, input, edits: rest };
   }
   const card = otherOpened.value.card;
   if (card === null) return null;
-  return { card, input: now.input, edits: {}, kind: likePlace(card, chosenPlace(now.card)).kind };
+  return { card, input: inputFor(card, now.input), edits: {}, kind: likePlace(card, chosenPlace(now.card)).kind };
 });
 const otherReading = ask<Reading>(() => {
   const now = otherAsked.value;

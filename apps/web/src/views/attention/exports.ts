@@ -2,6 +2,7 @@ import type { AttentionMap as DrawnMap } from '../../../../../src/draw/attention
 import { poolWeights } from '../../../../../src/draw/pool.ts';
 import { drawSvg } from '../../../../../src/draw/svg.ts';
 import type { Exportable } from '../../export/save.ts';
+import { attentionTitle } from './attentionTitle.ts';
 import { linesSvg } from './linesSvg.ts';
 import type { Shown } from './shown.ts';
 
@@ -10,7 +11,7 @@ const POOLED = 48;
 
 function drawnMap({ side, place, queries, keys, weights }: Shown, head: number): DrawnMap {
   return {
-    title: side.input.target === undefined ? side.input.text : `${side.input.text} → ${side.input.target}`,
+    title: attentionTitle(side.input),
     kind: place.kind,
     layer: place.layer,
     head,
@@ -27,6 +28,7 @@ function json(all: readonly Shown[], heads: (shown: Shown) => readonly number[])
     model: side.card.name,
     text: side.input.text,
     target: side.input.target ?? null,
+    pair: side.input.pair ?? null,
     attention: all.flatMap((shown) =>
       heads(shown).map((head) => {
         const { title: _, weights, ...map } = drawnMap(shown, head);
