@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { nodeStorage, replaceFolder } from '../checkpoint/storage.node.ts';
 import { encodeUtf8 } from '../checkpoint/utf8.ts';
 import { refuseOverflow } from '../pretrained/float16Range.ts';
+import { modelInputNames } from '../pretrained/modelInputNames.ts';
 import { type Pretrained, savePretrained, type WeightType } from '../pretrained/pretrained.ts';
 import { copy, copyCompanions, requireEmpty } from './exportFolder.node.ts';
 
@@ -39,7 +40,8 @@ export async function convertFolder(
         if (names.includes(name)) await copy(from, storage, name);
     } else if (tokenizer) {
       // with the class named, Python reads tokenizer.json and builds nothing of its own
-      const config = { tokenizer_class: 'PreTrainedTokenizerFast', ...tokenizerConfig };
+      const generic = { tokenizer_class: 'PreTrainedTokenizerFast', model_input_names: modelInputNames(model) };
+      const config = { ...generic, ...tokenizerConfig };
       await storage.writeAtomic('tokenizer.json', [encodeUtf8(`${JSON.stringify(tokenizer.json, null, 1)}\n`)]);
       await storage.writeAtomic('tokenizer_config.json', [encodeUtf8(`${JSON.stringify(config, null, 2)}\n`)]);
     }

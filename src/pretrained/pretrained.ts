@@ -19,6 +19,7 @@ import { ParameterArena } from '../nn/parameterArena.ts';
 import { loadTokenizer, type Tokenizer } from '../tokenizer/tokenizer.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
 import { mergeAdapter, openAdapter } from './adapterFolder.ts';
+import { tokenizerFilesFor } from './modelInputNames.ts';
 import { type GgufModel, onlyGguf, openGgufModel } from './openGgufModel.ts';
 import { tokenizerSource } from './tokenizerSource.ts';
 
@@ -152,7 +153,8 @@ export async function savePretrained(
     shape,
     data: arena.tensors[path]!.data as Float32Array,
   }));
-  for (const [name, text] of Object.entries(tokenizerFiles ?? {})) await storage.writeAtomic(name, [encodeUtf8(text)]);
+  const beside = tokenizerFiles && tokenizerFilesFor(model, tokenizerFiles);
+  for (const [name, text] of Object.entries(beside ?? {})) await storage.writeAtomic(name, [encodeUtf8(text)]);
   const { dtype: _, ...config } = model.config;
   await saveCheckpoint(storage, {
     // Python computes in the type that is named here; newer versions write it as dtype and read both

@@ -29,6 +29,7 @@ import {
   openAdapter,
 } from '../pretrained/adapterFolder.ts';
 import { refuseOverflow } from '../pretrained/float16Range.ts';
+import { tokenizerFilesFor } from '../pretrained/modelInputNames.ts';
 import { storedTypes } from '../pretrained/pretrained.ts';
 import { formatRecipe } from '../recipe/formatRecipe.ts';
 import { parseRecipe } from '../recipe/parseRecipe.ts';
@@ -157,7 +158,8 @@ export class RunFolder implements AsyncDisposable {
   }
 
   async save({ state, recipe, task, arena, moments }: SnapshotContents): Promise<string> {
-    const { model, tokenizerFiles, generationConfig } = task;
+    const { model, generationConfig } = task;
+    const tokenizerFiles = tokenizerFilesFor(model, task.tokenizerFiles);
     const pin = state.best?.snapshot == null ? [] : [state.best.snapshot];
     const { name } = await saveSnapshot(
       this.path,

@@ -58,7 +58,8 @@ describe('qkv convert', () => {
     const [before, after] = [await openModel(fixture('checkpoint/gguf/llama.gguf')), await openModel(out)];
     expect(after.arena.data).toEqual(before.arena.data);
     expect(after.tokenizer!.encode('the tän').ids).toEqual(before.tokenizer!.encode('the tän').ids);
-    expect(after.tokenizerConfig).toEqual(before.tokenizerConfig);
+    const names = { model_input_names: ['input_ids', 'attention_mask'] };
+    expect(after.tokenizerConfig).toEqual({ ...before.tokenizerConfig, ...names });
     expect(after.generationConfig).toEqual(before.generationConfig);
   });
 
@@ -69,7 +70,11 @@ describe('qkv convert', () => {
     writeFileSync(join(source, 'vocab.txt'), tokens.join('\n'));
     await convertFolder(await openModel(source), join(folder, 'made'));
     expect(readJson('made', 'tokenizer.json')['model']).toMatchObject({ type: 'WordPiece' });
-    expect(readJson('made', 'tokenizer_config.json')).toMatchObject({ unk_token: '[UNK]', pad_token: '[PAD]' });
+    expect(readJson('made', 'tokenizer_config.json')).toMatchObject({
+      unk_token: '[UNK]',
+      pad_token: '[PAD]',
+      model_input_names: ['input_ids', 'token_type_ids', 'attention_mask'],
+    });
     expect((await openModel(join(folder, 'made'))).tokenizer!.encode('a b').ids).toEqual([2, 5, 6, 3]);
   });
 

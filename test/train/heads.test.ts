@@ -180,7 +180,7 @@ describe('sequence classification', () => {
     const session = new EncoderSession(runtime, model, arena.tensors);
     const answers = await classify(session, tokenizer!, ['a funny and warm film', 'an empty, dull film']);
     expect(answers.map(({ scores }) => scores[0]!.label)).toEqual(['good', 'bad']);
-    const files = ['adapter_model.safetensors', 'adapter_config.json', 'config.json'];
+    const files = ['adapter_model.safetensors', 'adapter_config.json', 'config.json', 'tokenizer_config.json'];
     await expectSameWhenResumed(onIt, run, files);
   });
 
@@ -378,6 +378,8 @@ describe('sentence embeddings', () => {
     if (loss === 'contrastive') expect(run.test!.scores).toEqual({ accuracy: 1 });
     else expect(run.test!.scores!['spearman']).toBeGreaterThan(0.9);
     expect(existsSync(join(run.modelFolder!, '1_Pooling/config.json'))).toBe(true);
+    const tokenizerConfig = JSON.parse(readFileSync(join(run.modelFolder!, 'tokenizer_config.json'), 'utf8'));
+    expect(tokenizerConfig.model_input_names).toEqual(['input_ids', 'token_type_ids', 'attention_mask']);
     const { session, made } = await opened(run);
     const encoder = (await sentenceEncoderAt(run.modelFolder!))!;
     const vectors = await embed(session, made.tokenizer!, [PAIRS[0][0], PAIRS[0][1]], { encoder });
