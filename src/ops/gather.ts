@@ -103,3 +103,9 @@ export function zeros(like: Value): Value {
     like.shape,
   );
 }
+
+/** Whether a value is zeros of any shape: a zero constant, or one that was expanded. */
+export function isZero(value: Value | undefined): boolean {
+  if (value?.op === 'expand') return isZero(value.inputs[0]);
+  return value?.literal !== undefined && value.literal.data.length > 0 && value.literal.data.every((x) => x === 0);
+}

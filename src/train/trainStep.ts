@@ -1,15 +1,12 @@
-import { gradients } from '../autodiff/gradients.ts';
 import type { Bindings } from '../base/dim.ts';
 import { QkvError } from '../base/errors.ts';
 import { type HostTensor, int32, scalar, sizeOf } from '../base/tensor.ts';
 import type { Graph } from '../graph/graph.ts';
 import { bind } from '../graph/rewrite.ts';
-import { reachable, type Value } from '../graph/value.ts';
-import type { ParameterArena } from '../nn/parameterArena.ts';
-import { add } from '../ops/elementwise.ts';
-import { input, scalarConstant } from '../ops/leaf.ts';
+import type { ParameterArena, Placement } from '../nn/parameterArena.ts';
 import type { FlatCall } from '../runtime/flatKernels.ts';
 import type { Program, Runtime, Tensors } from '../runtime/runtime.ts';
+import { lookupNames, type SplitGradient, splitGradients, stepGraph } from './gradientGraph.ts';
 import { momentsOf, type OptimizerConfig, updateCall } from './optimizer.ts';
 
 export interface TrainStepOptions {
@@ -70,8 +67,14 @@ export class TrainStep {
   readonly #cut: Cut;
   /** The gradient's programs, compiled when first needed. */
   readonly #programs = new Map<Mode, Promise<Program>>();
+  /** What the gradient of each trained parameter is made of. */
+  readonly #split: readonly SplitGradient[];
   /** A gradient for each lane; that of the first becomes the sum. */
   readonly #gradients: readonly Float32Array[];
+  /** Views of each lane's gradient: of what is written whole. */
+  readonly #targets: readonly Tensors[];
+  /** What lookups added in the last step to tables that are not written whole. */
+  #added: readonly TableRows[] = [];
   /** Parts of the arena for each lane, within one group of decay each. */
   readonly #shares: readonly (readonly Range[])[];
 
@@ -81,10 +84,13 @@ export class TrainStep {
     this.#loss = loss;
     this.#options = options;
     this.#cut = cut;
+    this.#split = splitGradients(loss, arena);
     this.#gradients = Array.from({ length: cut.lanes }, () => arena.trainedArray());
+    const whole = this.#split.flatMap(({ placement, whole }) => (whole ? [placement] : []));
+    this.#targets = this.#gradients.map((gradient) => arena.viewsOf(gradient, whole));
     this.moments = Object.fromEntries(momentsOf(options.optimizer).map((name) => [name, arena.trainedArray()]));
     this.average = options.averageDecay == null ? undefined : arena.trainedArray();
-    this.#shares = sharesOf(arena, runtime.lanes, options.rates ?? new Map());
+    this.#shares = sharesOf(this.#split, arena, runtime.lanes, options.rates ?? new Map());
   }
 
   static async create(
@@ -117,33 +123,36 @@ export class TrainStep {
       });
     });
     const busy = lanes.filter((pieces) => pieces.length > 0);
-    const losses = await Promise.all(busy.map((pieces, lane) => this.#gradientOn(lane, pieces, inputs)));
+    const found = (await Promise.all(busy.map((pieces, lane) => this.#gradientOn(lane, pieces, inputs)))).flat();
+    this.#addRows(found.flatMap(({ rows }) => rows));
     const gradientNorm = Math.sqrt(await this.#reduce(busy.length));
     await this.#update(inputs.learningRate, gradientNorm);
     this.step++;
-    const { loss, ...terms } = sumsOf(losses);
+    const { loss, ...terms } = sumsOf(found.map(({ losses }) => losses));
     return { loss: loss!, terms: withoutPrefix(terms), gradientNorm };
   }
 
-  /** The summed gradient of one lane's pieces, in the lane's array; gives their loss and its terms. */
-  async #gradientOn(
-    lane: number,
-    pieces: readonly Piece[],
-    inputs: StepInputs,
-  ): Promise<Readonly<Record<string, number>>> {
+  /** The gradient of one lane's pieces, whole parts summed up in the lane's array; gives the rest of each piece. */
+  async #gradientOn(lane: number, pieces: readonly Piece[], inputs: StepInputs): Promise<PieceResult[]> {
     const gradient = this.#gradients[lane]!;
+    const targets = this.#targets[lane]!;
     const mode = pieces.length > 1 ? 'add' : 'write';
     const program = await this.#program(mode);
-    const views = this.arena.viewsOf(gradient);
     const common = {
       ...this.arena.tensors,
       ...this.#options.constants,
-      ...(mode === 'add' && prefixed('before', views)),
+      ...(mode === 'add' && prefixed('before', targets)),
       lossScale: scalar(inputs.targetTokens === 0 ? 0 : 1 / inputs.targetTokens),
       ...scalars(inputs.scales),
     };
-    if (mode === 'add') await this.#runtime.runFlat([{ kernel: 'zero', x: gradient }], lane);
-    const losses: Record<string, number>[] = [];
+    if (mode === 'add') {
+      const whole = this.#shares.flat().filter(({ isWhole }) => isWhole);
+      await this.#runtime.runFlat(
+        whole.map((range) => ({ kernel: 'zero', x: within(gradient, range) })),
+        lane,
+      );
+    }
+    const results: PieceResult[] = [];
     for (const { tensors, seed } of pieces) {
       const feeds: Record<string, HostTensor> = {
         ...common,
@@ -153,18 +162,55 @@ export class TrainStep {
       const call = {
         program,
         feeds: Object.fromEntries(program.feeds.map((name) => [name, feeds[name]!])),
-        into: prefixed('gradient', views),
+        into: prefixed('gradient', targets),
       };
       const [outputs] = await this.#runtime.run([call], lane);
-      losses.push(Object.fromEntries(Object.entries(outputs!).map(([name, { data }]) => [name, data[0]!])));
+      results.push(this.#resultOf(outputs!));
     }
-    return sumsOf(losses);
+    return results;
+  }
+
+  /** What a run returns besides the whole parts, which it wrote. */
+  #resultOf(outputs: Tensors): PieceResult {
+    const losses = Object.keys(this.#loss.outputs).map((name) => [name, outputs[name]!.data[0]!] as const);
+    const rows = this.#split.flatMap(({ placement, whole, lookups }) =>
+      lookups.map((_, i): TableRows => {
+        const names = lookupNames(placement.path, i);
+        return {
+          placement,
+          isAlone: !whole,
+          indices: outputs[names.indices]!.data as Int32Array,
+          rows: outputs[names.rows]!.data as Float32Array,
+        };
+      }),
+    );
+    return { losses: Object.fromEntries(losses), rows };
+  }
+
+  /** Adds the rows of lookups to the gradient's tables, in their order. */
+  #addRows(added: readonly TableRows[]): void {
+    for (const { placement, indices } of this.#added) {
+      const { table, width } = this.#table(placement);
+      for (const index of indices) table.fill(0, index * width, (index + 1) * width);
+    }
+    for (const { placement, indices, rows } of added) {
+      const { table, width } = this.#table(placement);
+      for (const [n, index] of indices.entries()) {
+        for (let i = 0; i < width; i++) table[index * width + i]! += rows[n * width + i]!;
+      }
+    }
+    this.#added = added.filter(({ isAlone }) => isAlone);
+  }
+
+  /** A table's part of the gradient. */
+  #table({ offset, size, shape }: Placement): { readonly table: Float32Array; readonly width: number } {
+    return { table: this.gradient.subarray(offset, offset + size), width: size / shape[0]! };
   }
 
   #program(mode: Mode): Promise<Program> {
     let program = this.#programs.get(mode);
     if (!program) {
-      const graph = bind(lossAndGradients(this.#loss, this.arena, mode), this.#cut.sizes);
+      const graph = bind(stepGraph(this.#loss, this.#split, mode), this.#cut.sizes);
       program = this.#runtime.compile(graph, { label: 'gradient' });
       this.#programs.set(mode, program);
     }
@@ -175,7 +221,7 @@ export class TrainStep {
   async #reduce(busy: number): Promise<number> {
     const [total, ...others] = this.#gradients.slice(0, busy) as [Float32Array, ...Float32Array[]];
     const squares = await this.#onShares((range) => [
-      ...others.map(
+      ...(range.isWhole ? others : []).map(
         (part): FlatCall => ({ kernel: 'accumulate', sum: within(total, range), part: within(part, range) }),
       ),
       { kernel: 'sumOfSquares', x: within(total, range) },
@@ -231,6 +277,20 @@ interface Piece {
   readonly seed?: readonly [number, number];
 }
 
+interface PieceResult {
+  readonly losses: Readonly<Record<string, number>>;
+  readonly rows: readonly TableRows[];
+}
+
+/** Rows [N, …] of a gradient for the rows `indices` [N] of a table. */
+interface TableRows {
+  readonly placement: Placement;
+  /** Whether the table's gradient has nothing else. */
+  readonly isAlone: boolean;
+  readonly indices: Int32Array;
+  readonly rows: Float32Array;
+}
+
 /**
  * Token rows that one run takes at most. What a layer writes is then still in the cache when the next layer, or the
  * backward pass, reads it, and memory for activations is bounded however large the batch is. Measured in docs/performance.md.
@@ -272,21 +332,29 @@ interface Range {
   readonly decays: boolean;
   /** Factor of the learning rate. */
   readonly rate: number;
+  /** Whether each lane writes its part of the gradient; otherwise it is only rows, which are added to the first lane's. */
+  readonly isWhole: boolean;
 }
 
 function within(data: Float32Array, { start, end }: Pick<Range, 'start' | 'end'>): Float32Array {
   return data.subarray(start, end);
 }
 
-/** The trained part of the arena in as many equal shares as there are lanes, cut where decay ends and where rates change. */
-function sharesOf(arena: ParameterArena, lanes: number, rates: ReadonlyMap<string, number>): Range[][] {
-  const { decayLength, trainedLength, trained } = arena;
+/** The trained part of the arena in as many equal shares as there are lanes, cut where what is done with it changes. */
+function sharesOf(
+  split: readonly SplitGradient[],
+  { decayLength, trainedLength }: ParameterArena,
+  lanes: number,
+  rates: ReadonlyMap<string, number>,
+): Range[][] {
   const ranges: Range[] = [];
-  for (const [i, { path, offset }] of trained.entries()) {
-    const range = { decays: offset < decayLength, rate: rates.get(path) ?? 1 };
-    const end = trained[i + 1]?.offset ?? trainedLength;
+  for (const [i, { placement, whole }] of split.entries()) {
+    const { path, offset } = placement;
+    const range = { decays: offset < decayLength, rate: rates.get(path) ?? 1, isWhole: whole !== undefined };
+    const end = split[i + 1]?.placement.offset ?? trainedLength;
     const last = ranges.at(-1);
-    if (last?.decays === range.decays && last.rate === range.rate) ranges[ranges.length - 1] = { ...last, end };
+    const isAlike = last?.decays === range.decays && last.rate === range.rate && last.isWhole === range.isWhole;
+    if (isAlike) ranges[ranges.length - 1] = { ...last, end };
     else ranges.push({ ...range, start: offset, end });
   }
   return Array.from({ length: lanes }, (_, lane) => {
@@ -346,21 +414,4 @@ function withoutPrefix(terms: Readonly<Record<string, number>>): Record<string, 
 
 function prefixed(prefix: string, views: Tensors): Tensors {
   return Object.fromEntries(Object.entries(views).map(([path, tensor]) => [`${prefix}.${path}`, tensor]));
-}
-
-/**
- * `write`: the loss's outputs and `gradient.<path>` for every trained parameter. `add`: each gradient plus the input
- * `before.<path>`, which may be the memory that the output is written to: a product adds to it as it goes.
- */
-export function lossAndGradients(loss: Graph, arena: ParameterArena, mode: Mode = 'write'): Graph {
-  const value = loss.outputs['loss']!;
-  const leaves = reachable([value]).filter(({ op }) => op === 'parameter');
-  const parameters = new Map(leaves.map((leaf) => [leaf.attrs['name'] as string, leaf]));
-  const trained = arena.trained.map(({ path }) => parameters.get(path)!);
-  const all = gradients([{ value, seed: scalarConstant(1) }], trained);
-  const outputs = arena.trained.map(({ path, shape }, i): [string, Value] => {
-    const gradient = all[i]!;
-    return [`gradient.${path}`, mode === 'write' ? gradient : add(input(`before.${path}`, 'float32', shape), gradient)];
-  });
-  return { outputs: { ...loss.outputs, ...Object.fromEntries(outputs) }, names: loss.names };
 }

@@ -2,7 +2,7 @@ import type { Bindings } from '../base/dim.ts';
 import type { Graph } from '../graph/graph.ts';
 import { bind } from '../graph/rewrite.ts';
 import type { ParameterArena } from '../nn/parameterArena.ts';
-import { lossAndGradients } from '../train/trainStep.ts';
+import { lossAndGradients } from '../train/gradientGraph.ts';
 import { differenceOf, differenceText, verdictWords } from './differences.ts';
 import type { Both, Chart, Claim, Experiment, ExperimentContext, Findings, Table } from './experiment.ts';
 import { figure } from './figures.ts';

@@ -9,8 +9,8 @@ import { parseModel } from '../../src/models/registry.ts';
 import { ParameterArena } from '../../src/nn/parameterArena.ts';
 import { loadPretrained } from '../../src/pretrained/pretrained.ts';
 import type { Program, Runtime, Tensors } from '../../src/runtime/runtime.ts';
+import { lossAndGradients } from '../../src/train/gradientGraph.ts';
 import { traceLoss } from '../../src/train/objectives.ts';
-import { lossAndGradients } from '../../src/train/trainStep.ts';
 
 export interface TestModel {
   readonly name: string;

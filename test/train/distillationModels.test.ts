@@ -12,9 +12,10 @@ import { fillArena, loadPretrained, openParts } from '../../src/pretrained/pretr
 import { createReferenceRuntime, evaluate } from '../../src/runtime/reference/reference.ts';
 import type { Tensors } from '../../src/runtime/runtime.ts';
 import type { Distillation } from '../../src/train/distillationTerms.ts';
+import { lossAndGradients } from '../../src/train/gradientGraph.ts';
 import { withLayers } from '../../src/train/keptLayers.ts';
 import { gatherTargets, lossScales, traceLoss } from '../../src/train/objectives.ts';
-import { lossAndGradients, TrainStep } from '../../src/train/trainStep.ts';
+import { TrainStep } from '../../src/train/trainStep.ts';
 
 interface Case {
   readonly terms: Readonly<Record<string, number>>;

@@ -8,7 +8,7 @@ import { input } from '../../src/ops/leaf.ts';
 import { createNodeRuntime } from '../../src/runtime/node/node.ts';
 import { evaluate } from '../../src/runtime/reference/reference.ts';
 import type { Tensors } from '../../src/runtime/runtime.ts';
-import { lossAndGradients } from '../../src/train/trainStep.ts';
+import { lossAndGradients } from '../../src/train/gradientGraph.ts';
 import { lstm } from '../../src/why/lstm.ts';
 import { LstmLearner, traceChunk } from '../../src/why/lstmLearner.ts';
 

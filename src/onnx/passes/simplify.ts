@@ -2,17 +2,12 @@ import { shapeEquals } from '../../base/dim.ts';
 import type { Graph } from '../../graph/graph.ts';
 import { mapGraph, withInputs } from '../../graph/rewrite.ts';
 import type { Value } from '../../graph/value.ts';
-import { scatterAdd } from '../../ops/gather.ts';
+import { isZero, scatterAdd } from '../../ops/gather.ts';
 
 type Rule = (value: Value) => Value | undefined;
 
 const isNumber = (value: Value | undefined, number: number): boolean =>
   value?.literal !== undefined && value.literal.data.length > 0 && value.literal.data.every((x) => x === number);
-
-/** Zeros of any shape: a zero constant, or one that was expanded. */
-function isZero(value: Value | undefined): boolean {
-  return value !== undefined && (value.op === 'expand' ? isZero(value.inputs[0]) : isNumber(value, 0));
-}
 
 /** x · 1, x + 0, x − 0, x / 1 */
 const neutral: Rule = ({ op, inputs: [a, b], shape }) => {
