@@ -109,7 +109,7 @@ export { type ContinueEditedOptions, continueEdited } from './inspect/continueEd
 export { type DirectLogit, directLogitAttribution, type LogitPart } from './inspect/directLogit.ts';
 export type { EditedReading, Edits, HeadEdit, HiddenKey, ValueEdit } from './inspect/edits.ts';
 export { type HeadStatistics, headStatistics } from './inspect/headStatistics.ts';
-export { type HeadQuery, type HeadSteps, headSteps } from './inspect/headSteps.ts';
+export { type HeadQuery, type HeadSteps, headSteps, type Sublayer } from './inspect/headSteps.ts';
 export { type Inspected, Inspection, type PassTask } from './inspect/inspection.ts';
 export { type Lens, type LensOptions, lens } from './inspect/lens.ts';
 export { type Pass, type Stack, stacksOf } from './inspect/pass.ts';

@@ -350,10 +350,12 @@ const instruments: readonly Instrument<never>[] = [
         legible(textOf(id)),
         ...[steps.products, steps.scaled, steps.masked, steps.weights].map((values) => numberText(values[s]!)),
       ]);
-      const vectors = (
-        ['query', 'context', 'attentionOut', 'residualPre', 'residualMid', 'mlpOut', 'residualPost'] as const
-      ).map((name) => {
-        const values = [...steps[name]];
+      const parts = ['before', 'out', 'sum', 'after'] as const;
+      const vectors = [
+        ...(['query', 'context'] as const).map((name) => [name, steps[name]] as const),
+        ...steps.sublayers.flatMap((one) => parts.map((part) => [`${one.name}.${part}`, one[part]] as const)),
+      ].map(([name, vector]) => {
+        const values = [...vector];
         const first = values.slice(0, 6).map(numberText).join(' ');
         return [
           name,

@@ -13,6 +13,24 @@ import type { Inspection } from './inspection.ts';
 import { type Pass, sideOf } from './pass.ts';
 import type { Reading } from './reading.ts';
 
+/**
+ * One sublayer of a layer, at one position: it reads the stream and adds to it. Pre-norm: after = before + f(norm(before));
+ * post-norm: after = norm(before + f(before)).
+ */
+export interface Sublayer {
+  readonly name: 'attention' | 'crossAttention' | 'mlp';
+  /** [D] The residual stream before it. */
+  readonly before: Float32Array;
+  /** What it reads: in a pre-norm model the norm of `before`, else `before` itself. */
+  readonly input: Float32Array;
+  /** What it adds, f(input). */
+  readonly out: Float32Array;
+  /** before + out. */
+  readonly sum: Float32Array;
+  /** The residual stream after it: in a post-norm model the norm of `sum`, else `sum` itself. */
+  readonly after: Float32Array;
+}
+
 /** The numbers of one query in one head, in the order of the formula: softmax(q Kᵀ · scale + bias) V, then W^O and the layer. */
 export interface HeadSteps {
   readonly place: AttentionPlace;
@@ -36,13 +54,8 @@ export interface HeadSteps {
   /** [H·K] the contexts of all heads, then [D] after W^O. */
   readonly concat: Float32Array;
   readonly attentionOut: Float32Array;
-  /** [D] of the layer, at this position: before it, after attention, what the MLP gives, after it. */
-  readonly residualPre: Float32Array;
-  readonly residualMid: Float32Array;
-  readonly mlpOut: Float32Array;
-  readonly residualPost: Float32Array;
-  /** [D] What the MLP reads: in a pre-norm model the norm of `residualMid`, else `residualMid` itself. */
-  readonly mlpInput: Float32Array;
+  /** The layer at this position, in its order: self-attention, cross-attention where it has one, MLP. */
+  readonly sublayers: readonly Sublayer[];
   /** The layer's norms: (x − mean) / deviation, or x / root mean square; before each part of the layer, or after each sum. */
   readonly norm: { readonly kind: 'layer' | 'rms'; readonly placement: 'pre' | 'post' };
 }
@@ -56,7 +69,9 @@ export interface HeadQuery {
   readonly edits?: Edits;
 }
 
-const ofLayer = ['residualPre', 'residualMid', 'mlp.mlpOut', 'residualPost'] as const;
+/** The sublayers that a layer can have, in their order, each with the name of what it adds. */
+const outs = { attention: 'attentionOut', crossAttention: 'attentionOut', mlp: 'mlpOut' } as const;
+const parts = ['before', 'input', 'out', 'sum'] as const;
 
 /** Follows one query through one head and its layer. One program serves every place, head and position. */
 export async function headSteps(
@@ -76,10 +91,9 @@ export async function headSteps(
     queryPosition: int32([1], [position]),
   });
   const of = (name: string): Float32Array => found[`${path}.${name}`]!.data as Float32Array;
-  const layer = path.replace(/\.\w+$/, '');
-  const [residualPre, residualMid, mlpOut, residualPost] = ofLayer.map(
-    (name) => found[`${layer}.${name}`]!.data as Float32Array,
-  ) as [Float32Array, Float32Array, Float32Array, Float32Array];
+  const layer = layerOf(path);
+  const sublayers = sublayersOf(pass, layer);
+  const ofLayer = (name: string): Float32Array => found[`${layer}.${name}`]!.data as Float32Array;
   const [query, keys, concat] = [of('query'), of('key'), of('context')];
   return {
     place,
@@ -100,32 +114,61 @@ export async function headSteps(
     weights: of('weights'),
     context: concat.slice(head * headSize, (head + 1) * headSize),
     concat,
-    attentionOut: of('attentionOut'),
-    residualPre,
-    residualMid,
-    mlpOut,
-    residualPost,
-    mlpInput: found[`${layer}.mlpInput`]!.data as Float32Array,
+    attentionOut: ofLayer(`${path.slice(layer.length + 1)}.out`),
+    sublayers: sublayers.map(({ name }, i) => {
+      const next = sublayers[i + 1];
+      return {
+        name,
+        before: ofLayer(`${name}.before`),
+        input: ofLayer(`${name}.input`),
+        out: ofLayer(`${name}.out`),
+        sum: ofLayer(`${name}.sum`),
+        after: ofLayer(next ? `${next.name}.before` : 'residualPost'),
+      };
+    }),
     norm: normOf(pass, layer),
   };
 }
 
 const norms: Readonly<Record<string, 'layer' | 'rms'>> = { layerNorm: 'layer', rmsNorm: 'rms' };
 
-/** The norm that reads a layer's stream after its attention; none in a post-norm model, where the stream is what a norm made. */
-function normBeforeMlp({ graph }: Pass, layer: string): Value | undefined {
-  const rows = withoutReshape(findValue(graph, `${layer}.residualMid`));
-  return reachable([findValue(graph, `${layer}.mlp.mlpOut`)]).find(({ op, inputs }) => norms[op] && inputs[0] === rows);
+type SublayerValues = { readonly name: Sublayer['name'] } & Readonly<Record<(typeof parts)[number], Value>>;
+
+/**
+ * The sublayers of a layer as values of its graph, by how they are wired: of the streams between them not all have names. The sum
+ * is where what a sublayer gives meets the stream before it; a norm of that stream makes a pre-norm sublayer.
+ */
+function sublayersOf({ graph }: Pass, layer: string): SublayerValues[] {
+  const values = reachable([findValue(graph, `${layer}.residualPost`)]);
+  return Object.entries(outs).flatMap(([name, outName]): SublayerValues[] => {
+    const out = graph.names.get(`${layer}.${name}.${outName}`);
+    if (!out) return [];
+    const isOut = (value: Value): boolean => withoutReshape(value) === withoutReshape(out);
+    const sum = values.find(({ op, inputs }) => op === 'add' && inputs.some(isOut));
+    const before = sum?.inputs.find((value) => !isOut(value));
+    if (!sum || !before) {
+      const where = `${layer}.${name}.${outName}`;
+      throw new QkvError('graph', { where, got: 'no sum', expected: 'one with the residual stream' });
+    }
+    const stream = withoutReshape(before);
+    const norm = values.find(({ op, inputs }) => norms[op] && withoutReshape(inputs[0]!) === stream);
+    return [{ name: name as Sublayer['name'], before, input: norm ?? before, out, sum }];
+  });
 }
 
 function normOf(pass: Pass, layer: string): HeadSteps['norm'] {
-  const before = normBeforeMlp(pass, layer);
-  const norm = before ?? withoutReshape(findValue(pass.graph, `${layer}.residualMid`));
+  const { before, input } = sublayersOf(pass, layer).at(-1)!;
+  const placement = input === before ? 'post' : 'pre';
+  const norm = placement === 'pre' ? input : withoutReshape(findValue(pass.graph, `${layer}.residualPost`));
   const kind = norms[norm.op];
-  if (kind === undefined) {
-    throw new QkvError('graph', { where: `${layer}.residualMid`, got: norm.op, expected: 'a norm before or after it' });
-  }
-  return { kind, placement: before ? 'pre' : 'post' };
+  if (kind !== undefined) return { kind, placement };
+  const expected = 'a norm before or after each sublayer';
+  throw new QkvError('graph', { where: `${layer}.residualPost`, got: norm.op, expected });
+}
+
+/** The layer that an attention is of. */
+function layerOf(path: string): string {
+  return path.replace(/\.\w+$/, '');
 }
 
 function withoutReshape(value: Value): Value {
@@ -140,6 +183,11 @@ function allSteps(pass: Pass): Record<string, Value> {
   const [queryRow, keyHead, queryPosition] = [index('queryRow'), index('keyHead'), index('queryPosition')];
   const pick = (rows: Value, wanted: Value): Value =>
     gather(rows, minimum(wanted, cast(dimSize(dimSub(rows.shape[0]!, 1)), 'int32')));
+  /** [B, T, N] or [B·T, N] → [1, N], of the text that a path belongs to. */
+  const pickToken = (path: string, value: Value): Value => {
+    const length = sideOf(pass, path) === 'source' ? pass.sourceLength : pass.length;
+    return pick(reshape(value, [dimMul(batch, length), value.shape.at(-1)!]), queryPosition);
+  };
   for (const { path, heads, keyValueHeads, headSize } of placesOf(pass)) {
     const at = (name: string): Value => findValue(graph, `${path}.${name}`);
     const [, , queries, keys] = at('weights').shape as [Dim, Dim, Dim, Dim];
@@ -152,16 +200,13 @@ function allSteps(pass: Pass): Record<string, Value> {
       const stacked = reshape(at(name), [dimMul(batch, keyValueHeads), keys, headSize]);
       outputs[`${path}.${name}`] = pick(stacked, keyHead);
     }
-    const layer = path.replace(/\.\w+$/, '');
-    const length = sideOf(pass, path) === 'source' ? pass.sourceLength : pass.length;
-    const names = [`${path}.context`, `${path}.attentionOut`, ...ofLayer.map((name) => `${layer}.${name}`)];
-    for (const name of names) {
-      const value = findValue(graph, name);
-      outputs[name] = pick(reshape(value, [dimMul(batch, length), value.shape.at(-1)!]), queryPosition);
+    outputs[`${path}.context`] = pickToken(path, at('context'));
+  }
+  for (const layer of new Set(placesOf(pass).map(({ path }) => layerOf(path)))) {
+    for (const sublayer of sublayersOf(pass, layer)) {
+      for (const part of parts) outputs[`${layer}.${sublayer.name}.${part}`] = pickToken(layer, sublayer[part]);
     }
-    const read = normBeforeMlp(pass, layer) ?? findValue(graph, `${layer}.residualMid`);
-    const width = read.shape.at(-1)!;
-    outputs[`${layer}.mlpInput`] = pick(reshape(read, [dimMul(batch, length), width]), queryPosition);
+    outputs[`${layer}.residualPost`] = pickToken(layer, findValue(graph, `${layer}.residualPost`));
   }
   return outputs;
 }

@@ -30,6 +30,11 @@ async function outputOf(inspection: Inspection, reading: Reading, edits: Edits =
   return (await capture(inspection, reading, [name], { edits })).get(name)!;
 }
 
+/** Of a layer's norm; of ALBERT the group's. */
+function normParameter({ parameters }: Inspection, path: string): ArrayLike<number> | undefined {
+  return (parameters[path] ?? parameters[path.replace(/^layers\.\d+/, 'groups.0.0')])?.data;
+}
+
 describe.each(families)('%s', (family) => {
   it('is not changed when every value is patched with itself, alone and together', async () => {
     const { inspection, reading } = await open(family);
@@ -101,7 +106,8 @@ describe.each(families)('%s', (family) => {
 
   it('is followed by the numbers of the steps, from the product to the residual stream', async () => {
     const { inspection, reading } = await open(family);
-    for (const { path, heads } of placesOf(inspection.pass)) {
+    const places = placesOf(inspection.pass);
+    for (const { path, heads } of places) {
       const steps = await headSteps(inspection, reading, { path, head: heads - 1, position: 1 });
       const { headSize, products, scaled, masked, weights, values, context, scale } = steps;
       const [map] = await attentionMaps(inspection, reading, { paths: [path] });
@@ -116,24 +122,48 @@ describe.each(families)('%s', (family) => {
         expect(weights.reduce((sum, weight, s) => sum + weight * values[s * headSize + k]!, 0)).toBeCloseTo(x, 4);
       });
       const layer = path.replace(/\.\w+$/, '');
-      const whole = await capture(inspection, reading, [`${layer}.residualPost`]);
-      const width = steps.residualPost.length;
-      expect([...steps.residualPost]).toEqual([...whole.get(`${layer}.residualPost`)!.data.subarray(width, 2 * width)]);
-
-      // without a norm behind it, the sum is the stream
-      const { norm, residualMid, mlpInput, mlpOut, residualPost } = steps;
-      const isSum = residualPost.every((x, i) => Math.abs(x - residualMid[i]! - mlpOut[i]!) < 1e-4);
-      expect(norm.placement).toBe(isSum ? 'pre' : 'post');
-      if (norm.placement === 'post') expect([...mlpInput]).toEqual([...residualMid]);
-      else {
-        const weight = inspection.parameters[`${layer}.mlpNorm.weight`]!.data;
-        const bias = inspection.parameters[`${layer}.mlpNorm.bias`]?.data;
-        const mean = norm.kind === 'rms' ? 0 : residualMid.reduce((sum, x) => sum + x, 0) / width;
-        const size = Math.sqrt(residualMid.reduce((sum, x) => sum + (x - mean) ** 2, 0) / width + 1e-5);
-        for (const [i, x] of residualMid.entries()) {
-          expect(mlpInput[i]).toBeCloseTo(((x - mean) / size) * weight[i]! + (bias?.[i] ?? 0), 2);
-        }
+      const captured = async (name: string): Promise<number[]> => {
+        const value = (await capture(inspection, reading, [name])).get(name)!;
+        const width = value.shape.at(-1)!;
+        return [...value.data.subarray(width, 2 * width)]; // of position 1
+      };
+      // what has a name is that value; each sublayer's sum and norm, by hand
+      const { sublayers, norm } = steps;
+      const hasCross = places.some((place) => place.path === `${layer}.crossAttention`);
+      const names = ['attention', ...(hasCross ? ['crossAttention'] : []), 'mlp'];
+      expect(sublayers.map(({ name }) => name)).toEqual(names);
+      expect([...sublayers[0]!.before]).toEqual(await captured(`${layer}.residualPre`));
+      expect([...sublayers.at(-1)!.before]).toEqual(await captured(`${layer}.residualMid`));
+      expect([...sublayers.at(-1)!.after]).toEqual(await captured(`${layer}.residualPost`));
+      for (const [i, { name, before, input, out, sum, after }] of sublayers.entries()) {
+        expect([...out]).toEqual(await captured(`${layer}.${name}.${name === 'mlp' ? 'mlpOut' : 'attentionOut'}`));
+        const normed = (x: Float32Array): number[] => {
+          const parameter = (part: string) => normParameter(inspection, `${layer}.${name}Norm.${part}`);
+          const [weight, bias] = [parameter('weight')!, parameter('bias')];
+          const mean = norm.kind === 'rms' ? 0 : x.reduce((total, one) => total + one, 0) / x.length;
+          const size = Math.sqrt(x.reduce((total, one) => total + (one - mean) ** 2, 0) / x.length);
+          return Array.from(x, (one, k) => ((one - mean) / size) * weight[k]! + (bias?.[k] ?? 0));
+        };
+        const near = (actual: Float32Array, expected: Iterable<number>, what: string, digits = 5): void => {
+          const all = [...expected];
+          for (const [k, x] of actual.entries()) expect(x, `${path}: ${what} of ${name}`).toBeCloseTo(all[k]!, digits);
+        };
+        near(
+          sum,
+          before.map((x, k) => x + out[k]!),
+          'sum',
+        );
+        if (norm.placement === 'pre') near(input, normed(before), 'norm', 2);
+        else near(after, normed(sum), 'norm', 2);
+        expect([...(norm.placement === 'pre' ? after : input)]).toEqual([...(norm.placement === 'pre' ? sum : before)]);
+        if (i > 0) expect([...before]).toEqual([...sublayers[i - 1]!.after]);
       }
+      expect([...steps.attentionOut]).toEqual(await captured(`${path}.attentionOut`));
+      expect(norm.placement).toBe(
+        ['bert', 'roberta', 'albert', 'distilbert', 'bart', 'marian', 'transformer'].includes(family.split('-')[0]!)
+          ? 'post'
+          : 'pre',
+      );
     }
   });
 

@@ -191,10 +191,19 @@ describeInChromium("the page's engine", () => {
           else expect(Math.abs(given.loss[i]! - loss)).toBeLessThan(1e-4);
         });
         const at = { path: card.places.at(-1)!.path, head: 1, position: 1 };
-        const { place: _, ...steps } = await headSteps(other.inspection, reading, { ...at, edits: edit });
+        const { place: _, sublayers, ...steps } = await headSteps(other.inspection, reading, { ...at, edits: edit });
         const shown = await call<Plain<HeadSteps>>('steps', card.model, input, edit, at);
-        for (const [key, value] of Object.entries(steps)) {
-          const actual = shown[key as keyof typeof steps];
+        const pairs = [
+          ...Object.entries(steps).map(([key, value]) => [key, value, shown[key as keyof typeof steps]] as const),
+          ...sublayers.flatMap((sublayer, i) =>
+            Object.entries(sublayer).map(
+              ([part, value]) =>
+                [`${sublayer.name}.${part}`, value, shown.sublayers[i]![part as keyof typeof sublayer]] as const,
+            ),
+          ),
+        ];
+        expect(shown.sublayers).toHaveLength(sublayers.length);
+        for (const [key, value, actual] of pairs) {
           if (value instanceof Float32Array) {
             const largest = Math.max(1, ...value.map(Math.abs));
             expect(largestDifference(actual as unknown as Numbers, value) / largest, key).toBeLessThan(1e-5);

@@ -284,6 +284,53 @@ describeInChromium('Step through and Predict', () => {
     expect(problems).toEqual([]);
   });
 
+  it('adds what every sublayer gives to the stream, before its norm and after it', async () => {
+    using other = await twin('marian');
+    // the sum and the norm of each, in the order of the layer
+    const whole = ['before', 'out', 'sum', 'after'];
+    const expected: Readonly<Record<string, readonly (readonly [string, number, readonly string[]])[]>> = {
+      attention: [
+        ['residual', 0, ['before', 'out', 'sum']],
+        ['norm', 0, ['sum', 'after']],
+        ['crossNext', 1, whole],
+        ['mlp', 2, ['out']],
+        ['post', 2, whole],
+      ],
+      crossAttention: [
+        ['selfFirst', 0, whole],
+        ['residual', 1, ['before', 'out', 'sum']],
+        ['norm', 1, ['sum', 'after']],
+        ['mlp', 2, ['out']],
+        ['post', 2, whole],
+      ],
+    };
+    for (const [name, stages] of Object.entries(expected)) {
+      const at = { path: `decoder.layers.1.${name}`, head: 0, position: 2 };
+      const { sublayers } = await headSteps(other.inspection, other.reading, at);
+      const page = await visit('steps', 'marian', { at: at.path, query: '2' });
+      await stage(page, 'post').waitFor();
+      const order = await page
+        .locator('.stage')
+        .evaluateAll((all) =>
+          all.map((one) => (one as unknown as { dataset: Record<string, string> }).dataset['stage']!),
+        );
+      expect(order.filter((one) => stages.some(([shown]) => shown === one))).toEqual(stages.map(([shown]) => shown));
+      for (const [shown, index, parts] of stages) {
+        const strips = await stage(page, shown).getByRole('slider').all();
+        const firsts: string[] = [];
+        for (const strip of strips) {
+          await strip.focus();
+          await page.keyboard.press('ArrowRight');
+          firsts.push(/ = (\S+)$/.exec((await strip.getAttribute('aria-valuetext'))!)![1]!);
+        }
+        const numbers = parts.map((part) => sublayers[index]![part as 'sum'][0]!);
+        expect(differing(firsts, numbers), `${shown} beside ${name}`).toEqual([]);
+      }
+      expect(await textOf(page.locator('.stage-nav'))).toContain(`of ${order.length}`);
+      expect(problems).toEqual([]);
+    }
+  });
+
   it('reads a pair of texts as Node does', async () => {
     const pair = 'a cat sat';
     using other = await twin('bert', pair);
@@ -323,8 +370,8 @@ describeInChromium('Step through and Predict', () => {
     expect(json.keys).toHaveLength(steps.weights.length);
     for (const [k, weight] of steps.weights.entries()) expect(json.weights[k]).toBeCloseTo(weight, 5);
     const lines = (await save('Numbers as CSV')).trim().split('\r\n');
-    const residual = lines.filter((line) => line.startsWith('residualPost,')).map((line) => Number(line.split(',')[4]));
-    for (const [i, x] of steps.residualPost.entries()) expect(residual[i]).toBeCloseTo(x, 4);
+    const residual = lines.filter((line) => line.startsWith('mlp.after,')).map((line) => Number(line.split(',')[4]));
+    for (const [i, x] of steps.sublayers.at(-1)!.after.entries()) expect(residual[i]).toBeCloseTo(x, 4);
     expect(residual).toHaveLength(64);
     const svg = await save('Picture as SVG');
     expect(svg).toContain('▁upon');

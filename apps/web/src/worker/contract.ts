@@ -1,5 +1,5 @@
 import type { HeadStatistics as InspectedStatistics } from '../../../../src/inspect/headStatistics.ts';
-import type { HeadSteps as InspectedSteps } from '../../../../src/inspect/headSteps.ts';
+import type { HeadSteps as InspectedSteps, Sublayer } from '../../../../src/inspect/headSteps.ts';
 
 /**
  * What the page and its worker say to each other: all computing is in the worker, on `qkv/web`; the page only draws. Everything
@@ -118,6 +118,8 @@ export interface Predictions {
   /** Of the token that is known to come there, at temperature 1, nats; null where none is. Of a masked token it is the text's own. */
   readonly loss: readonly (number | null)[];
 }
+
+export type { Sublayer };
 
 /** The numbers of one query in one head, as the library gives them. */
 export type HeadSteps = Omit<InspectedSteps, 'place'> & { readonly place: Place };

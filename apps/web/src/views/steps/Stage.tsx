@@ -1,7 +1,8 @@
 import type { ComponentChildren, JSX } from 'preact';
 import { t } from '../../i18n/steps.ts';
 import { Formula, type FormulaFacts } from './formulas.tsx';
-import { STAGES, type StageName } from './stages.ts';
+import type { StageName } from './stages.ts';
+import { stages } from './state.ts';
 
 interface Props {
   readonly name: StageName;
@@ -13,7 +14,7 @@ export const stageId = (name: StageName): string => `stage-${name}`;
 
 /** One stage: its number and name, its formula, a sentence, and the numbers. */
 export function Stage({ name, facts, children }: Props): JSX.Element {
-  const number = STAGES.indexOf(name) + 1;
+  const number = stages.value.indexOf(name) + 1;
   return (
     <section class="stage" id={stageId(name)} data-stage={name} aria-labelledby={`${stageId(name)}-title`}>
       <div class="stage-head">

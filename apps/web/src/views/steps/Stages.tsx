@@ -2,9 +2,8 @@ import { useSignal } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { t } from '../../i18n/steps.ts';
-import { opened } from '../../state/open.ts';
 import { TokenText } from '../../ui/TokenText.tsx';
-import type { HeadSteps, Token } from '../../worker/contract.ts';
+import type { HeadSteps, Sublayer, Token } from '../../worker/contract.ts';
 import { formatNumber } from '../numbers/formatNumber.ts';
 import { isolated } from '../numbers/isolated.ts';
 import { NumberGrid, type NumberRow } from '../numbers/NumberGrid.tsx';
@@ -14,8 +13,18 @@ import { FEW, KeyTable, type Quantity } from './KeyTable.tsx';
 import { keysShown, strongestKey } from './keysShown.ts';
 import { LogitTable } from './LogitTable.tsx';
 import { Stage } from './Stage.tsx';
-import { largestDifference, moments, row, STAGES, type StageName, sum } from './stages.ts';
-import { keyTokens, position, predicts, queryTokens, type StepsAnswer, show, stage, temperature } from './state.ts';
+import { largestDifference, moments, ownIndex, row, type StageName, streamSign } from './stages.ts';
+import {
+  keyTokens,
+  position,
+  predicts,
+  queryTokens,
+  type StepsAnswer,
+  show,
+  stage,
+  stages,
+  temperature,
+} from './state.ts';
 
 /** All stages below each other, or the current one alone. */
 export function Stages({ answer }: { readonly answer: StepsAnswer }): JSX.Element {
@@ -32,7 +41,7 @@ export function Stages({ answer }: { readonly answer: StepsAnswer }): JSX.Elemen
     picked: Math.min(picked.value ?? strongestKey(steps.weights), steps.weights.length - 1),
     onPick: (key) => (picked.value = key),
   };
-  const shown = show.value === 'all' ? STAGES : [stage.value];
+  const shown = show.value === 'all' ? stages.value : [stage.value];
   return (
     <div class={before ? 'stages is-compared' : 'stages'}>
       {shown.map((name) => (
@@ -51,21 +60,14 @@ interface Shared {
   readonly onPick: (key: number) => void;
 }
 
-type VectorName =
-  | 'query'
-  | 'context'
-  | 'concat'
-  | 'attentionOut'
-  | 'residualPre'
-  | 'residualMid'
-  | 'mlpOut'
-  | 'residualPost'
-  | 'mlpInput';
+type VectorName = 'query' | 'context' | 'concat' | 'attentionOut';
 
 const parts: Readonly<Record<StageName, (shared: Shared) => JSX.Element>> = {
+  selfFirst: (shared) => <Added shared={shared} index={0} />,
   query: (shared) => (
     <>
-      <Vector shared={shared} name="residualPre" sign="x" />
+      {shared.answer.steps.place.kind === 'cross' && <p class="muted small">{t('cross.hint')}</p>}
+      <Stream shared={shared} index={ownIndex(shared.answer.steps)} />
       <Vector shared={shared} name="query" sign="q" />
     </>
   ),
@@ -94,23 +96,11 @@ const parts: Readonly<Record<StageName, (shared: Shared) => JSX.Element>> = {
     return <Vector shared={shared} name="concat" sign="z" marked={[head * headSize, (head + 1) * headSize]} />;
   },
   out: (shared) => <Vector shared={shared} name="attentionOut" sign="o" />,
-  residual: (shared) => (
-    <>
-      {shared.answer.steps.place.kind === 'cross' && <p class="muted small">{t('cross.hint')}</p>}
-      <Vector shared={shared} name="residualPre" sign="x" />
-      <Vector shared={shared} name="attentionOut" sign="o" />
-      <Vector shared={shared} name="residualMid" sign="x′" />
-    </>
-  ),
+  residual: (shared) => <Added shared={shared} index={ownIndex(shared.answer.steps)} />,
+  crossNext: (shared) => <Added shared={shared} index={1} />,
   norm: (shared) => <Norm shared={shared} />,
-  mlp: (shared) => <Vector shared={shared} name="mlpOut" sign="f" />,
-  post: (shared) => (
-    <>
-      <Vector shared={shared} name="residualMid" sign="x′" />
-      <Vector shared={shared} name="mlpOut" sign="f" />
-      <Vector shared={shared} name="residualPost" sign="x″" />
-    </>
-  ),
+  mlp: (shared) => <Out shared={shared} index={shared.answer.steps.sublayers.length - 1} />,
+  post: (shared) => <Added shared={shared} index={shared.answer.steps.sublayers.length - 1} />,
   logits: (shared) => <Logits shared={shared} />,
 };
 
@@ -218,29 +208,83 @@ function ByKey({ shared, quantity }: { readonly shared: Shared; readonly quantit
   );
 }
 
-/** The norm before the MLP, or the one after attention: what it is given and what it makes of that. */
-function Norm({ shared }: { readonly shared: Shared }): JSX.Element {
+interface SublayerProps {
+  readonly shared: Shared;
+  /** Of a sublayer; of a stream too: that before this sublayer, after the last one at the end. */
+  readonly index: number;
+}
+
+/** One vector of a sublayer, beside what it was. */
+function Part({ shared, index, part, sign, label }: PartProps): JSX.Element {
   const { steps, before } = shared.answer;
-  const isPre = steps.norm.placement === 'pre';
-  // of a decoder's layer with two attentions the sum is not among the numbers of one of them
-  const isSumKnown = steps.place.path.endsWith('.attention') && !hasCross(steps);
-  const given = (of: HeadSteps): Float32Array => (isPre ? of.residualMid : sum(of.residualPre, of.attentionOut));
-  const y = given(steps);
-  const { mean, deviation, rms } = moments(y);
+  const of = ({ sublayers }: HeadSteps): Float32Array => sublayers[index]![part];
+  return <Strip sign={sign} label={label} data={of(steps)} before={before ? of(before.steps) : undefined} />;
+}
+
+interface PartProps extends SublayerProps {
+  readonly part: Exclude<keyof Sublayer, 'name'>;
+  readonly sign: string;
+  readonly label: string;
+}
+
+function Stream({ shared, index }: SublayerProps): JSX.Element {
+  const past = shared.answer.steps.sublayers[index - 1];
+  const label = past === undefined ? t('stream.before') : t(`stream.after.${past.name}`);
+  const [at, part] = past === undefined ? [index, 'before' as const] : [index - 1, 'after' as const];
+  return <Part shared={shared} index={at} part={part} sign={streamSign(index)} label={label} />;
+}
+
+/** What a sublayer adds: o the attention that is followed, u the other one of the layer, f the MLP. */
+function Out({ shared, index }: SublayerProps): JSX.Element {
+  const { steps } = shared.answer;
+  const { name } = steps.sublayers[index]!;
+  const sign = name === 'mlp' ? 'f' : index === ownIndex(steps) ? 'o' : 'u';
+  return <Part shared={shared} index={index} part="out" sign={sign} label={t(`adds.${name}`)} />;
+}
+
+/** The stream, what a sublayer adds to it, and what comes of that; the norm behind the followed attention is a stage of its own. */
+function Added({ shared, index }: SublayerProps): JSX.Element {
+  const { steps } = shared.answer;
+  const isPost = steps.norm.placement === 'post';
   return (
     <>
-      <p class="small">{t(`norm.${steps.norm.placement}`)}</p>
-      {(isPre || isSumKnown) && (
-        <>
-          <Strip sign="y" label={t('norm.input')} data={y} before={before ? given(before.steps) : undefined} />
-          <p class="number">
-            {steps.norm.kind === 'rms'
-              ? t('norm.rms', { rms: formatNumber(rms) })
-              : t('norm.moments', { mean: formatNumber(mean), deviation: formatNumber(deviation) })}
-          </p>
-        </>
+      <Stream shared={shared} index={index} />
+      <Out shared={shared} index={index} />
+      {isPost && <Sum shared={shared} index={index} />}
+      {!(isPost && index === ownIndex(steps)) && <Stream shared={shared} index={index + 1} />}
+    </>
+  );
+}
+
+/** What a norm behind a sum is given. */
+function Sum({ shared, index }: SublayerProps): JSX.Element {
+  return <Part shared={shared} index={index} part="sum" sign="y" label={t('norm.input')} />;
+}
+
+/** The norm before the MLP, or the one after the attention: what it is given and what it makes of that. */
+function Norm({ shared }: { readonly shared: Shared }): JSX.Element {
+  const { norm, sublayers } = shared.answer.steps;
+  const isPre = norm.placement === 'pre';
+  const [own, last] = [ownIndex(shared.answer.steps), sublayers.length - 1];
+  const { mean, deviation, rms } = moments(isPre ? sublayers[last]!.before : sublayers[own]!.sum);
+  return (
+    <>
+      <p class="small">{t(`norm.${norm.placement}`)}</p>
+      {isPre ? (
+        <Part shared={shared} index={last} part="before" sign="y" label={t('norm.input')} />
+      ) : (
+        <Sum shared={shared} index={own} />
       )}
-      <Vector shared={shared} name="mlpInput" sign={isPre ? 'Norm(x′)' : 'x′'} />
+      <p class="number">
+        {norm.kind === 'rms'
+          ? t('norm.rms', { rms: formatNumber(rms) })
+          : t('norm.moments', { mean: formatNumber(mean), deviation: formatNumber(deviation) })}
+      </p>
+      {isPre ? (
+        <Part shared={shared} index={last} part="input" sign={`Norm(${streamSign(last)})`} label={t('mlp.reads')} />
+      ) : (
+        <Stream shared={shared} index={own + 1} />
+      )}
     </>
   );
 }
@@ -260,10 +304,4 @@ function Logits({ shared }: { readonly shared: Shared }): JSX.Element {
       />
     </>
   );
-}
-
-/** Whether the layer has a cross-attention beside this attention. */
-function hasCross({ place: { path } }: HeadSteps): boolean {
-  const beside = path.replace(/\w+$/, 'crossAttention');
-  return opened.value.card?.places.some((one) => one.path === beside) ?? false;
 }

@@ -13,7 +13,7 @@ import { Changes } from './Changes.tsx';
 import { followScrolling, onStageKey } from './goTo.ts';
 import { StageNav } from './StageNav.tsx';
 import { Stages } from './Stages.tsx';
-import { answer, headShown, place, position, queryTokens, show, sides } from './state.ts';
+import { answer, headShown, place, position, queryTokens, show, sides, stages } from './state.ts';
 import { stepsExport } from './stepsExport.ts';
 import './steps.css';
 
@@ -25,7 +25,8 @@ export default function StepsView(): JSX.Element {
   }, []);
   const shown = answer.value;
   const isReady = shown.value !== null;
-  useEffect(() => (isReady && show.value === 'all' ? followScrolling() : undefined), [isReady, show.value]);
+  const all = stages.value.join();
+  useEffect(() => (isReady && show.value === 'all' ? followScrolling() : undefined), [isReady, show.value, all]);
   const at = place.value;
   if (at === null) return <p class="muted">{shell('input.empty')}</p>;
   return (

@@ -1,7 +1,7 @@
 import type { ComponentChildren, JSX } from 'preact';
 import type { HeadSteps, Place } from '../../worker/contract.ts';
 import { formatNumber, formatShort } from '../numbers/formatNumber.ts';
-import type { StageName } from './stages.ts';
+import { ownIndex, type StageName, streamSign } from './stages.ts';
 
 /** What the formula of a stage depends on. */
 export interface FormulaFacts {
@@ -10,13 +10,26 @@ export interface FormulaFacts {
   readonly scale: number;
   readonly heads: number;
   readonly head: number;
+  /** Of the attention among the sublayers of its layer, and their number. */
+  readonly own: number;
+  readonly sublayers: number;
   readonly norm: HeadSteps['norm'];
   readonly temperature: number;
 }
 
 export function formulaFacts(steps: HeadSteps, temperature: number): FormulaFacts {
   const { place, headSize, scale, head, norm } = steps;
-  return { kind: place.kind, headSize, scale, heads: place.heads, head, norm, temperature };
+  return {
+    kind: place.kind,
+    headSize,
+    scale,
+    heads: place.heads,
+    head,
+    own: ownIndex(steps),
+    sublayers: steps.sublayers.length,
+    norm,
+    temperature,
+  };
 }
 
 /** The formula of a stage as MathML, which a screen reader reads as mathematics. */
@@ -77,10 +90,8 @@ const total = (index: string, of: Part): Part => (
 );
 const times = o('\u2062');
 const W = (of: string): Part => sup(v('W'), i(of));
-const x = v('x');
-const prime = (base: Part, marks: string): Part => sup(base, o(marks));
-const x1 = prime(x, '′');
-const x2 = prime(x, '″');
+/** The stream before a sublayer, by its index. */
+const stream = (index: number): Part => v(streamSign(index));
 const norm = (of: Part): Part => call(name('Norm'), of);
 const read = (facts: FormulaFacts, of: Part): Part => (facts.norm.placement === 'pre' ? norm(of) : of);
 
@@ -113,12 +124,19 @@ function scaling({ headSize, scale }: FormulaFacts): Part {
   );
 }
 
+/** The stream after a sublayer that adds `out`. */
+function after(facts: FormulaFacts, index: number, out: Part): Part {
+  const added = [stream(index), o('+'), out];
+  return [stream(index + 1), o('='), facts.norm.placement === 'pre' ? added : norm(added)];
+}
+
 const formulas: Readonly<Record<StageName, (facts: FormulaFacts) => Part>> = {
-  query: (facts) => [v('q'), o('='), read(facts, x), times, W('Q')],
+  selfFirst: (facts) => after(facts, 0, v('u')),
+  query: (facts) => [v('q'), o('='), read(facts, stream(facts.own)), times, W('Q')],
   keys: (facts) => [
     sub(v('k'), i('j')),
     o('='),
-    facts.kind === 'cross' ? sub(v('h'), i('j')) : read(facts, sub(x, i('j'))),
+    facts.kind === 'cross' ? sub(v('h'), i('j')) : read(facts, sub(stream(facts.own), i('j'))),
     times,
     W('K'),
   ],
@@ -164,23 +182,20 @@ const formulas: Readonly<Record<StageName, (facts: FormulaFacts) => Part>> = {
   ],
   out: () => [v('o'), o('='), v('z'), times, W('O')],
   residual: (facts) => {
-    const added = facts.kind === 'cross' ? [x, o('+'), sub(v('o'), name('self')), o('+'), v('o')] : [x, o('+'), v('o')];
-    if (facts.norm.placement === 'pre') return [x1, o('='), added];
-    if (facts.kind !== 'cross') return [x1, o('='), norm(added)];
-    return [x1, o('='), norm([norm([x, o('+'), sub(v('o'), name('self'))]), o('+'), v('o')])];
+    const added = [stream(facts.own), o('+'), v('o')];
+    return [facts.norm.placement === 'pre' ? stream(facts.own + 1) : v('y'), o('='), added];
   },
+  crossNext: (facts) => after(facts, 1, v('u')),
   norm: (facts) => [
+    ...(facts.norm.placement === 'pre' ? [] : [stream(facts.own + 1), o('=')]),
     norm(v('y')),
     o('='),
     ...(facts.norm.kind === 'rms'
       ? [over(v('y'), name('rms')), o('⊙'), v('γ')]
       : [over([v('y'), o('−'), i('μ')], i('σ')), o('⊙'), v('γ'), o('+'), v('β')]),
   ],
-  mlp: (facts) => [v('f'), o('='), call(name('MLP'), read(facts, x1))],
-  post: (facts) => {
-    const added = [x1, o('+'), v('f')];
-    return [x2, o('='), facts.norm.placement === 'pre' ? added : norm(added)];
-  },
+  mlp: (facts) => [v('f'), o('='), call(name('MLP'), read(facts, stream(facts.sublayers - 1)))],
+  post: (facts) => after(facts, facts.sublayers - 1, v('f')),
   logits: ({ temperature }) => {
     const power = (index: string): Part =>
       sup(i('e'), temperature === 1 ? sub(i('ℓ'), i(index)) : [sub(i('ℓ'), i(index)), o('/'), i('τ')]);

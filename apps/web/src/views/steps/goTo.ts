@@ -1,13 +1,13 @@
 import { stageId } from './Stage.tsx';
-import { STAGES, type StageName } from './stages.ts';
-import { stage } from './state.ts';
+import type { StageName } from './stages.ts';
+import { setStage, stage, stages } from './state.ts';
 
 /** Until when the page scrolls by itself and passes stages that nobody chose, ms. */
 let scrollsUntil = 0;
 
 /** Shows a stage and puts the keyboard's focus on its title. */
 export function goTo(name: StageName): void {
-  stage.value = name;
+  setStage(name);
   scrollsUntil = performance.now() + 700;
   requestAnimationFrame(() => {
     const title = document.getElementById(`${stageId(name)}-title`);
@@ -17,12 +17,12 @@ export function goTo(name: StageName): void {
 }
 
 export function next(): void {
-  const after = STAGES[STAGES.indexOf(stage.peek()) + 1];
+  const after = stages.peek()[stages.peek().indexOf(stage.peek()) + 1];
   if (after !== undefined) goTo(after);
 }
 
 export function previous(): void {
-  const before = STAGES[STAGES.indexOf(stage.peek()) - 1];
+  const before = stages.peek()[stages.peek().indexOf(stage.peek()) - 1];
   if (before !== undefined) goTo(before);
 }
 
@@ -46,8 +46,8 @@ export function followScrolling(): () => void {
       // at the top it is the first stage, which stands above the line
       if (performance.now() < scrollsUntil || scrollY < 8) return;
       const seen = entries.filter((entry) => entry.isIntersecting).at(-1)?.target as HTMLElement | undefined;
-      const name = STAGES.find((one) => one === seen?.dataset['stage']);
-      if (name !== undefined) stage.value = name;
+      const name = stages.peek().find((one) => one === seen?.dataset['stage']);
+      if (name !== undefined) setStage(name);
     },
     { rootMargin: `-${line}% 0px -${100 - line}% 0px` },
   );

@@ -1,5 +1,8 @@
-/** One token's way through one head and its layer, in the order of the formula. */
+import type { HeadSteps } from '../../worker/contract.ts';
+
+/** One token's way through one head and its layer; not every layer has all of them. */
 export const STAGES = [
+  'selfFirst',
   'query',
   'keys',
   'products',
@@ -10,6 +13,7 @@ export const STAGES = [
   'concat',
   'out',
   'residual',
+  'crossNext',
   'norm',
   'mlp',
   'post',
@@ -18,8 +22,27 @@ export const STAGES = [
 
 export type StageName = (typeof STAGES)[number];
 
-export function sum(a: Float32Array, b: Float32Array): Float32Array {
-  return a.map((x, i) => x + b[i]!);
+/** Where in its layer the attention stands that is followed. */
+export function ownIndex({ place, sublayers }: Pick<HeadSteps, 'place' | 'sublayers'>): number {
+  return sublayers.findIndex(({ name }) => place.path.endsWith(`.${name}`));
+}
+
+/**
+ * The stages of a layer in their order. Beside cross-attention there is the layer's self-attention, which comes first, and the other
+ * way round; the norm comes before the MLP, or after each sum.
+ */
+export function stagesOf(steps: HeadSteps): readonly StageName[] {
+  const [own, attentions] = [ownIndex(steps), steps.sublayers.length - 1];
+  const isThere = (name: StageName): boolean =>
+    name === 'selfFirst' ? own > 0 : name === 'crossNext' ? own < attentions - 1 : true;
+  const stages = STAGES.filter(isThere);
+  if (steps.norm.placement === 'pre' || !isThere('crossNext')) return stages;
+  return stages.flatMap((name) => (name === 'crossNext' ? ['norm', name] : name === 'norm' ? [] : [name]));
+}
+
+/** The stream before the first sublayer, after it, and so on. */
+export function streamSign(index: number): string {
+  return `x${['', '′', '″', '‴'][index]!}`;
 }
 
 export interface Moments {

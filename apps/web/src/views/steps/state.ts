@@ -8,9 +8,9 @@ import { edits, head, placePath, query, view } from '../../state/scene.ts';
 import { shared } from '../../state/shared.ts';
 import type { Choice, Edits, Engine, HeadSteps, Place, Token } from '../../worker/contract.ts';
 import { latest } from '../numbers/latest.ts';
-import { STAGES, type StageName } from './stages.ts';
+import { STAGES, type StageName, stagesOf } from './stages.ts';
 
-export const stage: Signal<StageName> = shared('steps.stage', 'query', oneOfCodec(STAGES));
+const chosenStage: Signal<StageName> = shared('steps.stage', 'query', oneOfCodec(STAGES));
 export const show: Signal<'all' | 'one'> = shared('steps.show', 'all', oneOfCodec(['all', 'one']));
 /** Divides the logits before their softmax. */
 export const temperature: Signal<number> = undoable(shared('steps.temperature', 1, numberCodec(0.05, 10)));
@@ -85,6 +85,22 @@ export const answer: ReadonlySignal<Answer<StepsAnswer>> = ask<StepsAnswer>(() =
     return isChanged ? { ...(await get(engine, changed, tau)), before: plain } : { ...plain, before: null };
   };
 }).answer;
+
+/** The stages of the layer that is looked at, in their order. */
+export const stages: ReadonlySignal<readonly StageName[]> = computed(() => {
+  const shown = answer.value.value;
+  return shown === null ? [] : stagesOf(shown.steps);
+});
+
+/** The stage that is looked at; of one that this layer does not have, its first. */
+export const stage: ReadonlySignal<StageName> = computed(() => {
+  const chosen = chosenStage.value;
+  return stages.value.includes(chosen) ? chosen : (stages.value[0] ?? chosen);
+});
+
+export function setStage(name: StageName): void {
+  chosenStage.value = name;
+}
 
 async function predicted(
   engine: Engine,

@@ -7,17 +7,9 @@ import { stepsPicture } from './stepsPicture.ts';
 
 const BY_KEY = ['products', 'scaled', 'masked', 'weights'] as const;
 const MATRICES = ['keys', 'values'] as const;
-const VECTORS = [
-  'residualPre',
-  'query',
-  'context',
-  'concat',
-  'attentionOut',
-  'residualMid',
-  'mlpInput',
-  'mlpOut',
-  'residualPost',
-] as const;
+const VECTORS = ['query', 'context', 'concat', 'attentionOut'] as const;
+/** Of each sublayer of the layer. */
+const PARTS = ['before', 'input', 'out', 'sum', 'after'] as const;
 
 /** The numbers of the page, and one picture of the head. */
 export function stepsExport(): Exportable | null {
@@ -60,6 +52,14 @@ function table(
   const rows: (string | number)[][] = [['name', 'key', 'token', 'index', 'value', 'unedited']];
   for (const name of VECTORS) {
     for (const [i, x] of steps[name].entries()) rows.push([name, '', '', i, x, before?.steps[name][i] ?? '']);
+  }
+  for (const [at, sublayer] of steps.sublayers.entries()) {
+    for (const part of PARTS) {
+      const old = before?.steps.sublayers[at]?.[part];
+      for (const [i, x] of sublayer[part].entries()) {
+        rows.push([`${sublayer.name}.${part}`, '', '', i, x, old?.[i] ?? '']);
+      }
+    }
   }
   for (const name of MATRICES) {
     for (const [i, x] of steps[name].entries()) {
