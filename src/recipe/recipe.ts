@@ -175,6 +175,8 @@ export interface PretrainedRecipe {
   from: string;
   /** Those that are kept, or how many. */
   layers: number | number[] | null;
+  /** Rates in place of those in its config.json, by their names there. */
+  dropout: Record<string, number>;
 }
 
 export type OptimizerRecipe =

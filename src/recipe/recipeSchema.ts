@@ -216,6 +216,11 @@ const pretrained = z.strictObject({
       "Its folder (a relative path starts at the recipe's folder, one given by --set at the working folder), a .gguf file, or org/name[@revision] of the Hugging Face hub.",
     ),
   layers: keptLayers,
+  dropout: optional(
+    z.record(z.string(), fraction),
+    {},
+    'Dropout rates of its config.json by their names there, where training is to have others, such as { hidden_dropout_prob: 0 }.',
+  ),
 });
 
 const beta = (text: string, value: number) => optional(fraction, value, text);

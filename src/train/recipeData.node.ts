@@ -20,6 +20,7 @@ import type { HeadRecipe } from '../recipe/headRecipes.ts';
 import type { InstructionRecipe, Recipe, TranslationRecipe } from '../recipe/recipe.ts';
 import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
 import { type Conversation, conversationOf } from './conversations.ts';
+import { withDropout } from './dropoutRates.ts';
 import type { RecordParts } from './headTask.ts';
 import { withLayers } from './keptLayers.ts';
 import { newHead } from './newHead.ts';
@@ -104,14 +105,22 @@ export interface Start extends StartingPoint {
   fill(model: Model, arena: ParameterArena): Promise<string | undefined>;
 }
 
-/** Opens the model folder, GGUF file or model of the hub that a recipe trains further, without reading its weights; `layers`: see `withLayers`. */
+export interface StartOptions {
+  /** The file to open, where it is not the folder's only one. */
+  readonly gguf?: string | undefined;
+  /** See `withLayers`; null: all. */
+  readonly layers?: number | readonly number[] | null;
+  /** See `withDropout`. */
+  readonly dropout?: Readonly<Record<string, number>>;
+}
+
+/** Opens the model folder, GGUF file or model of the hub that a recipe trains further, without reading its weights. */
 export async function openStart(
   storage: Storage,
-  gguf?: string,
-  layers: number | readonly number[] | null = null,
+  { gguf, layers = null, dropout = {} }: StartOptions = {},
 ): Promise<Start> {
   const { checkpoint: whole, tokenizer } = await openParts(storage, gguf);
-  const checkpoint = layers === null ? whole : withLayers(whole, layers);
+  const checkpoint = withDropout(layers === null ? whole : withLayers(whole, layers), dropout);
   const { location, config, generationConfig, tensors } = checkpoint;
   return {
     location,

@@ -146,7 +146,8 @@ async function startOf(recipe: Recipe, saved: SavedRun | undefined, hub: HubOpti
   if (recipe.model.family !== 'pretrained') return undefined;
   if (saved && recipe.train.adapter === null) return openStart(saved.snapshot.storage);
   const { storage, gguf } = await locateModel(recipe.model.from, hub);
-  return openStart(storage, gguf, recipe.model.layers);
+  const { layers, dropout } = recipe.model;
+  return openStart(storage, { gguf, layers, dropout });
 }
 
 /** The task with the teacher that the recipe names. */

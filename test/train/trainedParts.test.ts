@@ -229,3 +229,28 @@ describe('the published weights', () => {
     await openModel(modelFolder!);
   });
 });
+
+describe('dropout rates', () => {
+  const none = 'model.dropout={embd_pdrop: 0, resid_pdrop: 0, attn_pdrop: 0}';
+  const first = async (name: string, ...overrides: string[]): Promise<number> => {
+    const losses: number[] = [];
+    const onEvent = (event: TrainingEvent): void => void (event.kind === 'step' && losses.push(event.loss));
+    await trainRecipe(runtime, further(name, 'train.steps=1', 'train.logEvery=1', ...overrides), { onEvent });
+    return losses[0]!;
+  };
+
+  it('of a pretrained model are those of the recipe, and go with it', async () => {
+    const dropped = 'model.dropout={embd_pdrop: 0.5, resid_pdrop: 0.5}';
+    const losses = [await first('own'), await first('dropped', dropped), await first('none', none)];
+    expect(new Set(losses).size).toBe(3);
+    const config = JSON.parse(readFileSync(join(tiny.folder, 'none', 'model', 'config.json'), 'utf8'));
+    expect(config).toMatchObject({ embd_pdrop: 0, resid_pdrop: 0, attn_pdrop: 0 });
+  });
+
+  it('are of its config.json alone', async () => {
+    await expect(first('misspelt', 'model.dropout={resid_drop: 0}')).rejects.toThrow(
+      /model\.dropout\.resid_drop: got a field that is no dropout rate in .*config\.json, expected .*resid_pdrop/,
+    );
+    expect(() => further('large', 'model.dropout={resid_pdrop: 1}')).toThrow(/model\.dropout\.resid_pdrop/);
+  });
+});
