@@ -30,6 +30,7 @@ const texts = {
   stories260K: 'Once upon a time there was a cat',
   marian: 'a house in the field',
   bert: 'the house is on',
+  arabic: 'القطة تجلس على السجادة في البيت، مرحبا؟',
 } as const;
 
 /** The same model on the node runtime, and what it reads of its text. */
@@ -347,6 +348,69 @@ describeInChromium('Step through and Predict', () => {
     const predict = await visit('predict', 'bert', { pair });
     await textTokens(predict).nth(place).click();
     await poll(() => unlike(predict, other, choices[place]!)).toEqual([]);
+    expect(problems).toEqual([]);
+  });
+
+  it('puts the tokens of a right-to-left text in its order, each token in its own direction', async () => {
+    using other = await twin('arabic');
+    const { tokenizer } = other.pretrained;
+    const words = other.reading.ids.map((id) => tokenizer!.idToToken(id)!.replace(/^##/, ''));
+    expect(words).toContain('سجادة');
+    const page = await visit('predict', 'arabic', { 'predict.place': '2' });
+    const lefts = async (row: Locator): Promise<number[]> =>
+      Promise.all((await row.locator('.token').all()).map(async (token) => (await token.boundingBox())!.x));
+    const row = page.locator('.predict-text .token-row');
+    await poll(() => textTokens(page).allInnerTexts()).toEqual(words);
+    // the first, [CLS], stands at the right
+    const found = await lefts(row);
+    expect(found).toEqual(found.toSorted((a, b) => b - a));
+    await textTokens(page).nth(2).focus();
+    await page.keyboard.press('ArrowLeft');
+    expect(await textOf(page.locator(':focus'))).toBe(words[3]);
+    await page.keyboard.press('ArrowRight');
+    expect(await textOf(page.locator(':focus'))).toBe(words[2]);
+    // what is written in a cell of the lens begins where its number does
+    const cell = page
+      .locator('.lens-scroll td')
+      .filter({ hasText: /\p{Script=Arabic}/u })
+      .first();
+    const [token, number] = await Promise.all([
+      cell.locator('bdi').boundingBox(),
+      cell.locator('.number').boundingBox(),
+    ]);
+    expect(token!.x).toBeCloseTo(number!.x, 0);
+
+    // the sentence about a token keeps the order of its language
+    await page.locator('.tabs, [role=tablist]').first().getByRole('tab', { name: 'Attention' }).click();
+    await page.locator('.token-column').first().locator('button').nth(1).click();
+    const heading = page.locator('.readout p strong').first();
+    await poll(() => textOf(heading)).toContain('looks at');
+    const [tokenLeft, restLeft] = await heading.evaluate((element) => {
+      const node = (element as unknown as { firstChild: { data: string } }).firstChild;
+      const { document } = globalThis as unknown as {
+        document: {
+          createRange(): {
+            setStart(node: object, at: number): void;
+            setEnd(node: object, at: number): void;
+            getBoundingClientRect(): { left: number };
+          };
+        };
+      };
+      const left = (from: number, to: number): number => {
+        const range = document.createRange();
+        range.setStart(node, from);
+        range.setEnd(node, to);
+        return range.getBoundingClientRect().left;
+      };
+      const end = node.data.indexOf('looks');
+      return [left(0, end), left(end, node.data.length)];
+    });
+    expect(tokenLeft).toBeLessThan(restLeft!);
+    // a text from left to right is not turned
+    const latin = await visit('predict', 'bert');
+    await textTokens(latin).first().waitFor();
+    const order = await lefts(latin.locator('.predict-text .token-row'));
+    expect(order).toEqual(order.toSorted((a, b) => a - b));
     expect(problems).toEqual([]);
   });
 

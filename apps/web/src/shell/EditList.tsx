@@ -1,4 +1,3 @@
-import { visibleToken } from '../../../../src/draw/attention-map.ts';
 import { t } from '../i18n/edits.ts';
 import {
   clearEdits,
@@ -13,6 +12,7 @@ import {
 import { reading } from '../state/reading.ts';
 import { edits } from '../state/scene.ts';
 import { Button } from '../ui/Button.tsx';
+import { isolated } from '../ui/isolated.ts';
 import { CloseSign } from '../ui/signs.tsx';
 
 /** What a person changed in the model; each can be taken back. */
@@ -21,7 +21,7 @@ export function EditList() {
   if (!hasEdits(now)) return null;
   const tokenAt = (side: 'source' | 'target', position: number): string => {
     const token = reading.value.value?.[side][position];
-    return token === undefined ? t('hidden.at', { position }) : `${visibleToken(token.text)} (${position})`;
+    return token === undefined ? t('hidden.at', { position }) : `${isolated(token.text)} (${position})`;
   };
   const items = [
     ...(now.heads ?? []).map(({ path, head, how }) => ({
@@ -45,7 +45,7 @@ export function EditList() {
       <ul>
         {items.map(({ text, undo }) => (
           <li key={text}>
-            <bdi>{text}</bdi>
+            {text}
             <Button kind="icon" label={t('remove', { what: text })} onClick={undo}>
               <CloseSign />
             </Button>

@@ -1,5 +1,6 @@
 import { useRef } from 'preact/hooks';
 import type { Token } from '../worker/contract.ts';
+import { directionOf } from './direction.ts';
 import { rove } from './rove.ts';
 import { TokenText } from './TokenText.tsx';
 
@@ -17,9 +18,13 @@ interface Props {
   readonly describe?: (index: number) => string;
 }
 
-/** Tokens side by side; arrow keys go from one to the next, Enter chooses. */
+/** Where the next token stands at the left. */
+const mirrored: Readonly<Record<string, string>> = { ArrowLeft: 'ArrowRight', ArrowRight: 'ArrowLeft' };
+
+/** Tokens side by side, in the direction of their script; arrow keys go from one to the next, Enter chooses. */
 export function TokenRow({ label, tokens, chosen, onChoose, onHover, shade, isHidden, describe }: Props) {
   const row = useRef<HTMLDivElement>(null);
+  const direction = directionOf(tokens);
   return (
     // biome-ignore lint/a11y/useSemanticElements: a group of buttons, no form
     <div
@@ -27,11 +32,12 @@ export function TokenRow({ label, tokens, chosen, onChoose, onHover, shade, isHi
       role="group"
       aria-label={label}
       ref={row}
-      dir="auto"
+      dir={direction}
       onMouseLeave={() => onHover?.(null)}
       onKeyDown={(event) => {
         const buttons = [...event.currentTarget.children] as HTMLElement[];
-        const next = rove(event.key, buttons.indexOf(document.activeElement as HTMLElement), tokens.length);
+        const key = direction === 'rtl' ? (mirrored[event.key] ?? event.key) : event.key;
+        const next = rove(key, buttons.indexOf(document.activeElement as HTMLElement), tokens.length);
         if (next === null) return;
         event.preventDefault();
         buttons[next]?.focus();

@@ -4,6 +4,7 @@ import { t } from '../../i18n/attention.ts';
 import { canCompute } from '../../state/canCompute.ts';
 import { query } from '../../state/scene.ts';
 import { Button } from '../../ui/Button.tsx';
+import { isolated } from '../../ui/isolated.ts';
 import { TokenText } from '../../ui/TokenText.tsx';
 import { heldKey, type Pointer } from './pointer.ts';
 import { isOut, pieceAt, type Shown, toggleHidden } from './shown.ts';
@@ -36,18 +37,16 @@ export function ReadOut({ shown, head, pointer }: Props) {
   const strongest = ranked.slice(0, MOST);
   const rest = ranked.slice(MOST).reduce((sum, { weight }) => sum + weight, 0);
   const total = ranked.reduce((sum, { weight }) => sum + weight, 0);
-  const token = visibleToken((isRow ? shown.queries[row] : shown.keys[column!])?.text ?? '');
+  const text = (isRow ? shown.queries[row] : shown.keys[column!])?.text ?? '';
   const canHide = isRow && shown.side.isMain && canCompute;
   const isCell = isRow && column !== null;
   return (
     <div class="readout">
       <p aria-live="polite">
         {isCell ? (
-          <CellText query={token} cellKey={visibleToken(shown.keys[column]?.text ?? '')} weight={weightOf(column)} />
+          <CellText query={text} cellKey={shown.keys[column]?.text ?? ''} weight={weightOf(column)} />
         ) : (
-          <strong>
-            <bdi>{t(isRow ? 'read.looks' : 'read.looked', { token })}</bdi>
-          </strong>
+          <strong>{t(isRow ? 'read.looks' : 'read.looked', { token: isolated(text) })}</strong>
         )}
       </p>
       <table>
@@ -104,11 +103,11 @@ function CellText({
   return (
     <>
       <strong>
-        <bdi>{query}</bdi>
+        <TokenText text={query} />
       </strong>
       {' → '}
       <strong>
-        <bdi>{cellKey}</bdi>
+        <TokenText text={cellKey} />
       </strong>{' '}
       <span class="number">{weight === 0 ? '0' : weight.toPrecision(4)}</span>
     </>

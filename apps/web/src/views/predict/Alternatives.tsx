@@ -2,9 +2,9 @@ import type { JSX } from 'preact';
 import { t } from '../../i18n/predict.ts';
 import { t as shell } from '../../i18n/shell.ts';
 import { ErrorBox } from '../../ui/ErrorBox.tsx';
+import { isolated } from '../../ui/isolated.ts';
 import { ChoiceList } from '../numbers/ChoiceList.tsx';
 import { changes } from '../numbers/changes.ts';
-import { isolated } from '../numbers/isolated.ts';
 import { choicesFor, placeShown, predictions, take, target } from './state.ts';
 
 /** The likeliest tokens for the place that is looked at; a click takes one. */

@@ -2,10 +2,10 @@ import type { JSX } from 'preact';
 import { ExportMenu } from '../../export/ExportMenu.tsx';
 import { t } from '../../i18n/predict.ts';
 import { ErrorBox } from '../../ui/ErrorBox.tsx';
+import { isolated } from '../../ui/isolated.ts';
 import { Select } from '../../ui/Select.tsx';
 import { Bar } from '../numbers/Bar.tsx';
 import { formatNumber } from '../numbers/formatNumber.ts';
-import { isolated } from '../numbers/isolated.ts';
 import { attributionExport, type NamedPart, namedParts } from './attributionParts.ts';
 import {
   attribution,

@@ -2,6 +2,7 @@ import type { ComponentChildren, JSX } from 'preact';
 import { t } from '../../i18n/predict.ts';
 import { t as shell } from '../../i18n/shell.ts';
 import { edits } from '../../state/scene.ts';
+import { directionOf } from '../../ui/direction.ts';
 import { ErrorBox } from '../../ui/ErrorBox.tsx';
 import { Toggle } from '../../ui/Toggle.tsx';
 import type { Token } from '../../worker/contract.ts';
@@ -36,12 +37,12 @@ function Difference({ outcome: { before, now } }: { readonly outcome: Outcome })
       <h3 class="muted small">
         {isTranslator.value ? t('outcome.translation') : t('outcome.continuation', { count: LENGTH })}
       </h3>
-      <p class="outcome-text is-before" dir="auto">
-        <span class="muted small">{t('before')}</span>{' '}
+      <p class="outcome-text is-before" dir={directionOf(before)}>
+        <bdi class="muted small">{t('before')}</bdi>{' '}
         {parts.map(({ kind, tokens }, i) => kind !== 'new' && <Part key={i} kind={kind} tokens={tokens} />)}
       </p>
-      <p class="outcome-text" dir="auto">
-        <span class="muted small">{t('now')}</span>{' '}
+      <p class="outcome-text" dir={directionOf(now)}>
+        <bdi class="muted small">{t('now')}</bdi>{' '}
         {parts.map(({ kind, tokens }, i) => kind !== 'gone' && <Part key={i} kind={kind} tokens={tokens} />)}
       </p>
       {isSame && <p class="muted small">{t('outcome.same')}</p>}

@@ -4,11 +4,11 @@ import { t } from '../../i18n/predict.ts';
 import { hideToken, isHidden } from '../../state/edits.ts';
 import { opened } from '../../state/open.ts';
 import { Button } from '../../ui/Button.tsx';
+import { isolated } from '../../ui/isolated.ts';
 import { Select } from '../../ui/Select.tsx';
 import { TokenRow } from '../../ui/TokenRow.tsx';
 import type { Token } from '../../worker/contract.ts';
 import { formatNumber } from '../numbers/formatNumber.ts';
-import { isolated } from '../numbers/isolated.ts';
 import { alignedShares } from './alignment.ts';
 import { lossLine, MOST_LOSS, shareGround, signedGround } from './shades.ts';
 import {

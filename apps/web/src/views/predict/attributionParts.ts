@@ -4,9 +4,9 @@ import type { Exportable } from '../../export/save.ts';
 import { t } from '../../i18n/predict.ts';
 import { opened } from '../../state/open.ts';
 import { edits } from '../../state/scene.ts';
+import { isolated } from '../../ui/isolated.ts';
 import type { Attribution } from '../../worker/contract.ts';
 import { formatNumber } from '../numbers/formatNumber.ts';
-import { isolated } from '../numbers/isolated.ts';
 import { attribution, explainedToken, placeShown, source, target } from './state.ts';
 
 /** A token or a part of the model, and what attribution gives it. */

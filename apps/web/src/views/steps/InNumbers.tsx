@@ -1,8 +1,8 @@
 import type { JSX } from 'preact';
 import { t } from '../../i18n/steps.ts';
+import { isolated } from '../../ui/isolated.ts';
 import type { HeadSteps, Token } from '../../worker/contract.ts';
 import { formatNumber } from '../numbers/formatNumber.ts';
-import { isolated } from '../numbers/isolated.ts';
 import type { Quantity } from './KeyTable.tsx';
 import { row } from './stages.ts';
 
