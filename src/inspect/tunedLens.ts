@@ -1,7 +1,7 @@
 import { gradients } from '../autodiff/gradients.ts';
 import { QkvError } from '../base/errors.ts';
-import { float32, type HostTensor, sizeOf } from '../base/tensor.ts';
-import { openSafetensors, readHostTensor, safetensorsChunks } from '../checkpoint/safetensors.ts';
+import { float32, type HostTensor } from '../base/tensor.ts';
+import { openSafetensors, readHostTensor, type StoredTensor, safetensorsChunks } from '../checkpoint/safetensors.ts';
 import type { Storage } from '../checkpoint/storage.ts';
 import type { Cancellation } from '../generate/options.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -31,6 +31,9 @@ export interface Translator {
 
 /** Translators by the name of the stream; that of the last layer needs none. */
 export type TunedLens = ReadonlyMap<string, Translator>;
+
+/** A tuned lens under this name, beside the weights of a model, is the model's. */
+export const tunedLensFile = 'tuned-lens.safetensors';
 
 export interface TrainTunedLensOptions {
   /** Texts that are learned from, one after the other, over and over. */
@@ -100,7 +103,11 @@ export async function trainTunedLens(
   return new Map(names.map((name, i) => [name, parts[i]!]));
 }
 
-/** Streams [L + 1, P, D] of layers by name, each translated; those without a translator as they are. */
+/**
+ * Streams [L + 1, P, D] of layers by name, each translated but the last.
+ *
+ * @throws QkvError `usage` for the lens of another model: without a translator of a stream, or of another width
+ */
 export async function translate(
   inspection: Inspection,
   tuned: TunedLens,
@@ -112,7 +119,11 @@ export async function translate(
   const all = Float32Array.from(streams.data);
   for (const [i, name] of layers.entries()) {
     const own = tuned.get(name);
-    if (!own) continue;
+    if (!own) {
+      if (i === layers.length - 1) continue;
+      const got = `translators of ${[...tuned.keys()].join(', ') || 'nothing'}`;
+      throw new QkvError('usage', { where: 'tuned lens', got, expected: `one of ${name} too: a lens of this model` });
+    }
     if (own.bias.data.length !== width) {
       throw new QkvError('usage', {
         where: `tuned lens of ${name}`,
@@ -156,7 +167,13 @@ export async function loadTunedLens(storage: Storage, file: string): Promise<Tun
     const name = /^(.+\.residual(?:Pre|Post))\.(?:weight|bias)$/.exec(key)?.[1];
     const [weight, bias] = [tensors.get(`${name}.weight`), tensors.get(`${name}.bias`)];
     const width = bias?.shape[0] ?? -1;
-    if (name === undefined || !weight || !bias || sizeOf(weight.shape) !== width * width) {
+    const isTranslator =
+      name !== undefined &&
+      isFloat(weight) &&
+      isFloat(bias) &&
+      bias.shape.length === 1 &&
+      weight.shape.join() === `${width},${width}`;
+    if (!isTranslator) {
       throw new QkvError('checkpoint', {
         where: `${file}: ${key}`,
         got: 'no translator of a residual stream',
@@ -166,6 +183,10 @@ export async function loadTunedLens(storage: Storage, file: string): Promise<Tun
     if (!lens.has(name)) lens.set(name, { weight: await readHostTensor(weight), bias: await readHostTensor(bias) });
   }
   return lens;
+}
+
+function isFloat(tensor: StoredTensor | undefined): tensor is StoredTensor {
+  return tensor !== undefined && /^(F|BF)\d/.test(tensor.dtype);
 }
 
 /** h + h A + b: [B, T, D], with A and b as inputs. */

@@ -219,6 +219,7 @@ describe('the models that are served', () => {
       'shards/model.safetensors.index.json',
       'shards/model-1.safetensors',
       'shards/examples.json',
+      'shards/tuned-lens.safetensors',
     );
     put('one/tiny.Q4_1.gguf', 'one/other.txt', 'lora/adapter_config.json', 'notes/readme.md');
     const at = (path: string) => join(folder, path);
@@ -226,7 +227,16 @@ describe('the models that are served', () => {
     expect(served.map(({ name, files }) => [name, [...files].sort()])).toEqual([
       ['小', ['config.json', 'model.safetensors']],
       ['小-2', ['config.json', 'model.safetensors']],
-      ['shards', ['config.json', 'examples.json', 'model-1.safetensors', 'model.safetensors.index.json']],
+      [
+        'shards',
+        [
+          'config.json',
+          'examples.json',
+          'model-1.safetensors',
+          'model.safetensors.index.json',
+          'tuned-lens.safetensors',
+        ],
+      ],
       ['tiny.Q4_1', ['tiny.Q4_1.gguf']],
       ['one', ['tiny.Q4_1.gguf']],
     ]);

@@ -2,6 +2,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { float32 } from '../../src/base/tensor.ts';
 import { nodeStorage } from '../../src/checkpoint/storage.node.ts';
 import { activationPatching } from '../../src/inspect/activationPatching.ts';
 import { attentionMaps } from '../../src/inspect/attention.ts';
@@ -14,7 +15,8 @@ import { lens } from '../../src/inspect/lens.ts';
 import { predictions } from '../../src/inspect/predictions.ts';
 import { residualNorms } from '../../src/inspect/residualNorms.ts';
 import { attentionRollout } from '../../src/inspect/rollout.ts';
-import { loadTunedLens, saveTunedLens, trainTunedLens } from '../../src/inspect/tunedLens.ts';
+import { streamShape } from '../../src/inspect/stream.ts';
+import { loadTunedLens, saveTunedLens, type TunedLens, trainTunedLens } from '../../src/inspect/tunedLens.ts';
 import { declarationsOf } from '../../src/models/declarations.ts';
 import { parseModel } from '../../src/models/registry.ts';
 import { ParameterArena } from '../../src/nn/parameterArena.ts';
@@ -174,6 +176,24 @@ describe('the tuned lens', () => {
       expect(found.choices[0]).not.toEqual(plain.choices[0]);
     },
   );
+
+  it('of another model, or damaged, is refused', async () => {
+    const { inspection, reading } = await open('gpt2');
+    const of = (name: string, width: number, shape = [width, width]): TunedLens => {
+      const weight = float32(shape, new Float32Array(width * width));
+      return new Map([[name, { weight, bias: float32([width], new Float32Array(width)) }]]);
+    };
+    const width = streamShape(inspection.pass).at(-1) as number;
+    await expect(lens(inspection, reading, { tuned: of('layers.0.residualPre', width) })).rejects.toThrow(
+      'one of layers.0.residualPost too',
+    );
+    await expect(lens(inspection, reading, { tuned: of('layers.0.residualPre', width + 1) })).rejects.toThrow(
+      `width ${width + 1}`,
+    );
+    const storage = nodeStorage(await mkdtemp(join(tmpdir(), 'qkv-lens-')));
+    await saveTunedLens(storage, 'flat.safetensors', of('layers.0.residualPre', width, [width * width]));
+    await expect(loadTunedLens(storage, 'flat.safetensors')).rejects.toMatchObject({ code: 'checkpoint' });
+  });
 });
 
 describe('a long text', () => {

@@ -63,7 +63,7 @@ describeInChromium("the page's engine", () => {
   let runtime: Runtime;
   beforeAll(async () => {
     built = await buildPage();
-    models = makePageModels();
+    models = await makePageModels();
     const folders = { '': built.folder, 'ort/': ort, 'models/': models.folder, 'served/': models.folder };
     server = await servePage(folders, { isIsolated: true });
     browser = await launchChromium();
@@ -453,6 +453,8 @@ describeInChromium("the page's engine", () => {
     expect(await failure('attention', 99, { text: 'a' }, {})).toMatchObject({ code: 'usage', where: 'model 99' });
     const at = { path: 'layers.7.attention', head: 0, position: 0 };
     expect(await failure('steps', card.model, { text: 'a' }, {}, at)).toMatchObject({ code: 'usage' });
+    const tuned = await failure('lens', card.model, { text: 'a' }, {}, { top: 1, kind: 'tuned' });
+    expect(tuned).toMatchObject({ code: 'usage', where: 'tuned lens' });
     await call('close', card.model);
     expect(await failure('read', card.model, { text: 'a' })).toMatchObject({ code: 'usage' });
   });

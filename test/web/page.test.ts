@@ -41,7 +41,7 @@ describeInChromium('the page', () => {
   let hosts: Set<string>;
   beforeAll(async () => {
     built = await buildSite();
-    models = makePageModels();
+    models = await makePageModels();
     // A host of plain files sends no policy: the page's own has to do.
     server = await servePage({ '': built.folder }, { isIsolated: true, sendsPolicy: false });
     serving = await servePage({ 'served/': models.folder, '': built.folder }, { isIsolated: true });

@@ -1,6 +1,9 @@
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { float32 } from '../../src/base/tensor.ts';
+import { nodeStorage } from '../../src/checkpoint/storage.node.ts';
+import { saveTunedLens, type TunedLens, tunedLensFile } from '../../src/inspect/tunedLens.ts';
 import { makeModels } from '../cli/models.ts';
 
 const root = resolve(import.meta.dirname, '../..');
@@ -10,7 +13,7 @@ export interface PageModels extends Disposable {
   readonly folder: string;
 }
 
-export function makePageModels(): PageModels {
+export async function makePageModels(): Promise<PageModels> {
   const folder = mkdtempSync(join(tmpdir(), 'qkv-page-models-'));
   {
     using made = makeModels();
@@ -24,9 +27,11 @@ export function makePageModels(): PageModels {
     cpSync(join(root, 'fixtures/parity', model), join(folder, name), { recursive: true });
     cpSync(join(root, 'fixtures/encoders', name), join(folder, name), { recursive: true });
   }
+  await saveTunedLens(nodeStorage(join(folder, 'bert')), tunedLensFile, lensOfBert());
   makeArabic(join(folder, 'bert'), join(folder, 'arabic'));
   cpSync(join(root, 'models/stories260K'), join(folder, 'stories260K'), { recursive: true });
-  const wanted = /^(config|generation_config|tokenizer|tokenizer_config|examples)\.json$|^model\.safetensors$/;
+  const wanted =
+    /^(config|generation_config|tokenizer|tokenizer_config|examples)\.json$|^(model|tuned-lens)\.safetensors$/;
   const list = readdirSync(folder).map((name) => ({
     name,
     files: readdirSync(join(folder, name)).filter((file) => wanted.test(file)),
@@ -53,6 +58,17 @@ const arabic = [
   'كبير',
   '٣',
 ];
+
+/** A lens that nobody fitted: its translators are some numbers. */
+function lensOfBert(): TunedLens {
+  const width = 32;
+  const numbers = (count: number): Float32Array => Float32Array.from({ length: count }, (_, i) => 0.1 * Math.sin(i));
+  const translator = { weight: float32([width, width], numbers(width ** 2)), bias: float32([width], numbers(width)) };
+  return new Map([
+    ['layers.0.residualPre', translator],
+    ['layers.0.residualPost', translator],
+  ]);
+}
 
 /** The same weights under a vocabulary of Arabic words. */
 function makeArabic(from: string, to: string): void {

@@ -10,9 +10,10 @@ import { continueEdited } from '../../src/inspect/continueEdited.ts';
 import type { Edits } from '../../src/inspect/edits.ts';
 import { headSteps } from '../../src/inspect/headSteps.ts';
 import { Inspection } from '../../src/inspect/inspection.ts';
-import { lens } from '../../src/inspect/lens.ts';
+import { type Lens, lens } from '../../src/inspect/lens.ts';
 import { predictions } from '../../src/inspect/predictions.ts';
 import type { Reading } from '../../src/inspect/reading.ts';
+import { loadTunedLens, tunedLensFile } from '../../src/inspect/tunedLens.ts';
 import type { TokenChoice } from '../../src/inspect/wordHead.ts';
 import { loadPretrained, type Pretrained } from '../../src/pretrained/pretrained.ts';
 import { createNodeRuntime } from '../../src/runtime/node/node.ts';
@@ -54,7 +55,7 @@ describeInChromium('Step through and Predict', () => {
   let problems: string[];
   beforeAll(async () => {
     built = await buildSite();
-    models = makePageModels();
+    models = await makePageModels();
     server = await servePage({ 'models/': models.folder, '': built.folder }, { isIsolated: true });
     browser = await launchChromium();
     runtime = await createNodeRuntime({ threads: 1, spinning: false });
@@ -579,6 +580,29 @@ describeInChromium('Step through and Predict', () => {
     await poll(() => textTokens(page).nth(2).getAttribute('style')).toContain('--number-');
     await page.locator('.predict-panel select').nth(0).selectOption('rollout');
     await poll(() => textTokens(page).nth(2).getAttribute('style')).toContain('--number-positive');
+    expect(problems).toEqual([]);
+  });
+
+  it('looks through the tuned lens that lies beside a model, and has none where there is none', async () => {
+    using other = await twin('bert');
+    const tuned = await loadTunedLens(nodeStorage(join(models.folder, 'bert')), tunedLensFile);
+    const page = await visit('predict', 'bert');
+    const numbers = (): Promise<string[]> => page.locator('.lens-scroll tbody td .number').allInnerTexts();
+    const expected = (found: Lens): number[] =>
+      probabilities(found.choices.toReversed().flatMap((row) => row.map(([best]) => best!)));
+    const plain = expected(await lens(other.inspection, other.reading, { top: 1 }));
+    const found = expected(await lens(other.inspection, other.reading, { top: 1, tuned }));
+    expect(found).not.toEqual(plain);
+    await poll(async () => differing(await numbers(), plain, formatPercent)).toEqual([]);
+    await page.getByRole('combobox', { name: 'Lens', exact: true }).selectOption('tuned lens');
+    await poll(async () => differing(await numbers(), found, formatPercent)).toEqual([]);
+    expect(await textOf(page.locator('.lens'))).toContain('fitted beforehand');
+    await isSettled(page);
+    expect(await accessibility(page)).toEqual([]);
+
+    const without = await visit('predict', 'stories260K', { 'predict.lensKind': 'tuned' });
+    await without.locator('.lens-scroll tbody td').first().waitFor();
+    expect(await without.getByRole('combobox', { name: 'Lens', exact: true }).count()).toBe(0);
     expect(problems).toEqual([]);
   });
 

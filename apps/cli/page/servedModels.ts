@@ -3,14 +3,15 @@ import { readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { QkvError } from '../../../src/base/errors.ts';
 import { modelFiles } from '../../../src/hub/modelFiles.ts';
+import { tunedLensFile } from '../../../src/inspect/tunedLens.ts';
 import { adapterConfigFile } from '../../../src/pretrained/adapterFolder.ts';
 import { onlyGguf } from '../../../src/pretrained/openGgufModel.ts';
 import { locateModel } from '../../../src/pretrained/openModel.node.ts';
 import { withHub } from '../openPretrained.ts';
 import { addJson, type Site } from './site.ts';
 
-/** Texts to begin with. */
-const examplesFile = 'examples.json';
+/** What only the page reads: texts to begin with, a tuned lens. */
+const pageFiles: readonly string[] = ['examples.json', tunedLensFile];
 
 /** A model that is served: the files that it needs, and no other that lie beside them. */
 export interface ServedModel {
@@ -77,7 +78,7 @@ async function filesOf(from: string): Promise<Pick<ServedModel, 'folder' | 'file
   const file = gguf ?? onlyGguf(names);
   if (file !== undefined) return { folder, files: [file] };
   const needed = await modelFiles(folder, names, (name) => readFile(join(folder, name), 'utf8'));
-  return { folder, files: names.includes(examplesFile) ? [examplesFile, ...needed] : needed };
+  return { folder, files: [...pageFiles.filter((name) => names.includes(name)), ...needed] };
 }
 
 /** A word for an address: the last part of a path, that of a run for its `model/`; of `org/name@revision` the name. */

@@ -89,6 +89,11 @@ export const t = translator(
     lens: 'Lens: what each layer would say',
     'lens.says':
       'The residual stream after each layer, read by the output layer. Rows are layers, the last on top; columns are tokens.',
+    'lens.tuned.says':
+      'Each residual stream but the last goes through an affine map of its own, fitted beforehand and kept beside the model; then the output layer reads it. Rows are layers, the last on top; columns are tokens.',
+    'lens.kind': 'Lens',
+    'lens.kind.logit': 'logit lens',
+    'lens.kind.tuned': 'tuned lens',
     'lens.colour': 'Colour',
     'lens.probability': 'probability of the likeliest',
     'lens.entropy': 'certainty (low entropy)',
@@ -183,6 +188,11 @@ export const t = translator(
     'place.only': '第 {layer} 层',
     lens: '透镜：每一层会说什么',
     'lens.says': '把每层之后的残差流直接交给输出层来读。行是层，最后一层在上；列是词元。',
+    'lens.tuned.says':
+      '除最后一层外，每层之后的残差流先经过自己的一个仿射映射，再由输出层来读；映射是事先拟合好、存放在模型旁边的。行是层，最后一层在上；列是词元。',
+    'lens.kind': '透镜',
+    'lens.kind.logit': 'logit 透镜',
+    'lens.kind.tuned': 'tuned lens',
     'lens.colour': '颜色',
     'lens.probability': '最可能词元的概率',
     'lens.entropy': '把握（熵低）',

@@ -48,6 +48,8 @@ export interface ModelCard {
   /** What a masked word is written as, where the model fills masks. */
   readonly maskToken: string | null;
   readonly maskId: number | null;
+  /** Whether a tuned lens lies beside its weights (`tuned-lens.safetensors`). */
+  readonly hasTunedLens: boolean;
   /** Texts to begin with, where the model's folder has some (`examples.json`). */
   readonly examples: readonly TextInput[];
 }
@@ -126,6 +128,8 @@ export type HeadSteps = Omit<InspectedSteps, 'place'> & { readonly place: Place 
 
 /** What the model would say after each layer: the residual stream read by the output layer. */
 export interface Lens {
+  /** Of the tuned lens each stream was translated before. */
+  readonly kind: LensKind;
   readonly layers: readonly string[];
   readonly positions: readonly number[];
   /** [layer][position], likeliest first. */
@@ -133,6 +137,8 @@ export interface Lens {
   /** [layer][position]: entropy of the prediction, nats. */
   readonly entropy: readonly (readonly number[])[];
 }
+
+export type LensKind = 'logit' | 'tuned';
 
 /** How one head looks, as the library says it. */
 export type HeadStatistics = Omit<InspectedStatistics, 'place'> & { readonly place: Place };
@@ -183,7 +189,7 @@ export interface Engine {
     edits: Edits,
     options: { top: number; temperature: number },
   ): Promise<Predictions>;
-  lens(model: number, input: TextInput, edits: Edits, options: { top: number }): Promise<Lens>;
+  lens(model: number, input: TextInput, edits: Edits, options: { top: number; kind?: LensKind }): Promise<Lens>;
   statistics(model: number, input: TextInput, edits: Edits): Promise<HeadStatistics[]>;
   /** [layer][position] of ‖residual stream‖₂, by stack. */
   norms(

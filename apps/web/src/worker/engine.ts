@@ -6,6 +6,7 @@ import { lens } from '../../../../src/inspect/lens.ts';
 import { predictions } from '../../../../src/inspect/predictions.ts';
 import type { Reading } from '../../../../src/inspect/reading.ts';
 import { residualNorms } from '../../../../src/inspect/residualNorms.ts';
+import { loadTunedLens, tunedLensFile } from '../../../../src/inspect/tunedLens.ts';
 import type { TokenChoice } from '../../../../src/inspect/wordHead.ts';
 import { loadPretrained } from '../../../../src/pretrained/pretrained.ts';
 import { createWebRuntime, type WebRuntime } from '../../../../src/runtime/web/web.ts';
@@ -67,12 +68,14 @@ export function createEngine(places: Places): Engine {
       // what comes from afar keeps nobody waiting: only then is it a job
       const storage = await openSource(source, places, onProgress);
       const examples = await readExamples(storage);
+      const hasLens = (await storage.list()).includes(tunedLensFile);
+      const tunedLens = hasLens ? await loadTunedLens(storage, tunedLensFile) : undefined;
       const pretrained = await loadPretrained(storage);
       onProgress({ what: 'compiling' });
       const name = source.kind === 'hub' ? source.id : source.name;
       const given = await runtime();
       return jobs.run(`open ${number}`, async () => {
-        const model = new OpenModel(given, pretrained, { model: number, name, examples });
+        const model = new OpenModel(given, pretrained, { model: number, name, examples }, tunedLens);
         models.set(number, model);
         for (const [old, unused] of [...models].slice(0, -MOST_MODELS)) {
           models.delete(old);
@@ -109,11 +112,16 @@ export function createEngine(places: Places): Engine {
         return { positions: found.positions, choices, loss: found.loss };
       }),
 
-    lens: (number, input, edits, { top }) =>
+    lens: (number, input, edits, { top, kind = 'logit' }) =>
       read(number, 'lens', input, async (model, reading) => {
-        const { layers, positions, choices, entropy } = await lens(model.inspection, reading, { edits, top });
+        const tuned = kind === 'tuned' ? model.tunedLens : undefined;
+        if (kind === 'tuned' && !tuned) {
+          const expected = `${tunedLensFile} beside its weights`;
+          throw new QkvError('usage', { where: 'tuned lens', got: 'a model without one', expected });
+        }
+        const { layers, positions, choices, entropy } = await lens(model.inspection, reading, { edits, top, tuned });
         const byLayer = choices.map((rows) => rows.map((row) => row.map((choice) => named(model, choice))));
-        return { layers, positions, choices: byLayer, entropy };
+        return { kind, layers, positions, choices: byLayer, entropy };
       }),
 
     statistics: (number, input, edits) =>

@@ -6,6 +6,7 @@ import { findValue } from '../../../../src/graph/graph.ts';
 import { type LayerAttention, placesOf } from '../../../../src/inspect/attention.ts';
 import { Inspection } from '../../../../src/inspect/inspection.ts';
 import { checkReading, type Reading, readingOf } from '../../../../src/inspect/reading.ts';
+import type { TunedLens } from '../../../../src/inspect/tunedLens.ts';
 import { encodeTexts } from '../../../../src/pretrained/encodeTexts.ts';
 import { maskOf } from '../../../../src/pretrained/fillMask.ts';
 import { forMode, generationDefaults } from '../../../../src/pretrained/generationDefaults.ts';
@@ -26,6 +27,7 @@ export class OpenModel implements Disposable {
   readonly inspection: Inspection;
   readonly tokensOf: (ids: readonly number[]) => ReadableToken[];
   readonly places: readonly Place[];
+  readonly tunedLens: TunedLens | undefined;
   /** How it generates when nothing else is said. */
   readonly defaults: GenerateOptions;
   /** The maps of the last reading, where they are not too large to keep. */
@@ -36,7 +38,12 @@ export class OpenModel implements Disposable {
   readonly #translations = new Map<string, readonly number[]>();
 
   /** @throws QkvError `tokenizer` for a model without one */
-  constructor(runtime: Runtime, pretrained: Pretrained, facts: Pick<ModelCard, 'model' | 'name' | 'examples'>) {
+  constructor(
+    runtime: Runtime,
+    pretrained: Pretrained,
+    facts: Pick<ModelCard, 'model' | 'name' | 'examples'>,
+    tunedLens?: TunedLens,
+  ) {
     const { model, arena, tokenizer, generationConfig, location } = pretrained;
     if (!tokenizer) {
       throw new QkvError('tokenizer', {
@@ -48,6 +55,7 @@ export class OpenModel implements Disposable {
     this.#runtime = runtime;
     this.#pretrained = pretrained;
     this.tokenizer = tokenizer;
+    this.tunedLens = tunedLens;
     this.tokensOf = tokenReader(tokenizer);
     this.defaults = model.kind === 'encoder' ? {} : generationDefaults(model, generationConfig);
     this.inspection = new Inspection({ runtime, model, parameters: arena.tensors });
@@ -65,6 +73,7 @@ export class OpenModel implements Disposable {
       vocabSize: model.vocabSize,
       maxLength: model.maxLength,
       places: this.places,
+      hasTunedLens: tunedLens !== undefined,
       ...this.#mask(),
     };
   }

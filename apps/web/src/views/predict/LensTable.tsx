@@ -3,6 +3,7 @@ import type { JSX } from 'preact';
 import { ExportMenu } from '../../export/ExportMenu.tsx';
 import { t } from '../../i18n/predict.ts';
 import { t as shell } from '../../i18n/shell.ts';
+import { opened } from '../../state/open.ts';
 import { Button } from '../../ui/Button.tsx';
 import { ErrorBox } from '../../ui/ErrorBox.tsx';
 import { isolated } from '../../ui/isolated.ts';
@@ -16,7 +17,7 @@ import { formatNumber, formatPercent } from '../numbers/formatNumber.ts';
 import { lensColour, lensColours } from './lensColour.ts';
 import { lensExport } from './lensExport.ts';
 import { shareGround } from './shades.ts';
-import { lens, look, placeShown, predictedFrom, target } from './state.ts';
+import { lens, lensKind, lensKinds, look, placeShown, predictedFrom, target } from './state.ts';
 
 /** Columns that are drawn at once. */
 const WINDOW = 24;
@@ -28,6 +29,14 @@ export function LensTable(): JSX.Element {
     <section class="lens" aria-busy={isBusy}>
       <div class="lens-head">
         <h2>{t('lens')}</h2>
+        {opened.value.card?.hasTunedLens && (
+          <Select
+            label={t('lens.kind')}
+            value={lensKind.value}
+            options={lensKinds.map((one) => ({ value: one, text: t(`lens.kind.${one}`) }))}
+            onChange={(next) => (lensKind.value = next)}
+          />
+        )}
         <Select
           label={t('lens.colour')}
           value={lensColour.value}
@@ -36,7 +45,7 @@ export function LensTable(): JSX.Element {
         />
         {value && <ExportMenu picture={lensExport} />}
       </div>
-      <p class="muted small">{t('lens.says')}</p>
+      <p class="muted small">{t(value?.kind === 'tuned' ? 'lens.tuned.says' : 'lens.says')}</p>
       {error && <ErrorBox error={error} />}
       {value ? <Table lens={value} /> : isBusy && <p class="muted">{shell('busy')}</p>}
     </section>

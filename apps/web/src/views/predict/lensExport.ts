@@ -15,7 +15,7 @@ export function lensExport(): Exportable | null {
   if (shown === null || card === null) return null;
   const tokens = shown.positions.map((position) => target.peek()[position]!);
   return {
-    name: `${card.name}-lens`,
+    name: `${card.name}-${shown.kind}-lens`,
     svg: () => lensPicture(shown, tokens),
     table: () => [
       ['layer', 'position', 'token', 'rank', 'choice', 'probability', 'entropy'],

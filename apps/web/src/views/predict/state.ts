@@ -12,6 +12,7 @@ import type {
   AttributionMethod,
   Choice,
   Lens,
+  LensKind,
   Predictions,
   Reading,
   TextInput,
@@ -166,11 +167,16 @@ export const attribution: ReadonlySignal<Answer<Attribution>> = ask<Attribution>
   return (engine) => engine.attribution(asked.model, asked.input, changed, { method: by, position, token: token.id });
 }).answer;
 
+export const lensKinds = ['logit', 'tuned'] as const;
+/** Which lens; where the model has no tuned one it is the logit lens. */
+export const lensKind: Signal<LensKind> = shared('predict.lensKind', 'logit', oneOfCodec(lensKinds));
+
 export const lens: ReadonlySignal<Answer<Lens>> = ask<Lens>(() => {
   const asked = predicted.value;
   if (asked === null || target.value.length === 0) return null;
   const changed = edits.value;
-  return (engine) => engine.lens(asked.model, asked.input, changed, { top: TOP });
+  const kind = opened.value.card?.hasTunedLens ? lensKind.value : 'logit';
+  return (engine) => engine.lens(asked.model, asked.input, changed, { top: TOP, kind });
 }).answer;
 
 /** The cross-attention of a translator; null of other models. */
