@@ -1,7 +1,9 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { type AsyncBuffer, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
-import { compressors } from 'hyparquet-compressors';
+import { brotliDecompressSync, unzipSync, zstdDecompressSync } from 'node:zlib';
+import { type AsyncBuffer, type Compressors, parquetMetadataAsync, parquetReadObjects } from 'hyparquet';
+import { compressors as pureCompressors } from 'hyparquet-compressors';
 import { QkvError } from '../base/errors.ts';
+import { checkFooter, checkMetadata, checkRowGroup, type ParquetBytes } from './checkParquet.ts';
 import type { DataRecord } from './records.ts';
 
 /**
@@ -13,18 +15,38 @@ import type { DataRecord } from './records.ts';
 export async function* readParquet(path: string): AsyncGenerator<DataRecord> {
   const fd = open(path);
   try {
-    const file = bufferOf(fd);
-    const metadata = await sound(path, parquetMetadataAsync(file));
-    let rowStart = 0;
-    for (const { num_rows } of metadata.row_groups) {
-      const rowEnd = rowStart + Number(num_rows);
-      const rows = await sound(path, parquetReadObjects({ file, metadata, compressors, rowStart, rowEnd }));
-      for (const row of rows) {
-        yield { where: `${path}: row ${++rowStart}`, fields: plain(row) as Record<string, unknown> };
-      }
-    }
+    const { size } = fstatSync(fd);
+    yield* parquetRecords(path, size, (start, end) => {
+      const bytes = new Uint8Array(end - start);
+      return bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, start));
+    });
   } finally {
     closeSync(fd);
+  }
+}
+
+/** As `readParquet`, of bytes that `slice` gives; what the library would read without bounds is checked before. */
+export async function* parquetRecords(
+  name: string,
+  size: number,
+  slice: (start: number, end: number) => Uint8Array,
+): AsyncGenerator<DataRecord> {
+  const bytes: ParquetBytes = { size, slice, unpack };
+  const file = bufferOf(bytes);
+  await sound(name, () => checkFooter(name, bytes));
+  const metadata = await sound(name, () => parquetMetadataAsync(file, { geoparquet: false }));
+  await sound(name, () => checkMetadata(name, metadata, size));
+  let done = 0;
+  for (const [i, group] of metadata.row_groups.entries()) {
+    if (Number(group.num_rows) === 0) continue;
+    await sound(name, () => checkRowGroup(`${name}: row group ${i + 1}`, metadata, group, bytes));
+    // with the other groups it would go through all of them for each
+    const alone = { ...metadata, row_groups: [group] };
+    const rows = await sound(name, () => parquetReadObjects({ file, metadata: alone, compressors }));
+    for (const row of rows) {
+      const where = `${name}: row ${++done}`;
+      yield { where, fields: fieldsOf(where, row) };
+    }
   }
 }
 
@@ -37,24 +59,57 @@ function open(path: string): number {
 }
 
 /** Reads at once: the library begins to read several columns and waits for none of them when one is damaged. */
-function bufferOf(fd: number): AsyncBuffer {
-  const { size } = fstatSync(fd);
+function bufferOf({ size, slice }: ParquetBytes): AsyncBuffer {
   return {
     byteLength: size,
     slice: (start, end = size) => {
       const from = start < 0 ? Math.max(0, size + start) : start;
-      const bytes = new Uint8Array(Math.max(0, Math.min(end, size) - from));
-      const count = readSync(fd, bytes, 0, bytes.length, from);
-      return bytes.buffer.slice(0, count);
+      const bytes = slice(from, Math.max(from, Math.min(end, size)));
+      return bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer;
     },
   };
 }
 
-async function sound<T>(where: string, work: Promise<T>): Promise<T> {
+/** Node's own where it has one: they stop at a length, and do not make room for what a page says it needs. */
+const unpackers: Compressors = {
+  ...pureCompressors,
+  GZIP: (bytes, maxOutputLength) => unzipSync(bytes, { maxOutputLength }),
+  BROTLI: (bytes, maxOutputLength) => brotliDecompressSync(bytes, { maxOutputLength }),
+  ZSTD: (bytes, maxOutputLength) => zstdDecompressSync(bytes, { maxOutputLength }),
+};
+/** A page of nothing but nulls is empty, which not all of them take. */
+const compressors: Compressors = Object.fromEntries(
+  Object.entries(unpackers).map(([codec, unpackBytes]): [string, typeof unpackBytes] => [
+    codec,
+    (bytes, length) => (length === 0 ? new Uint8Array(0) : unpackBytes(bytes, length)),
+  ]),
+);
+
+function unpack(codec: string, bytes: Uint8Array, length: number): Uint8Array {
+  if (codec === 'UNCOMPRESSED') return bytes;
+  const unpackBytes = compressors[codec as keyof Compressors];
+  if (!unpackBytes) throw new Error(`pages packed by ${codec}`);
+  return unpackBytes(bytes, length);
+}
+
+async function sound<T>(where: string, work: () => T | Promise<T>): Promise<T> {
   try {
-    return await work;
+    return await work();
   } catch (cause) {
-    throw new QkvError('data', { where, got: (cause as Error).message, expected: 'a sound parquet file', cause });
+    throw damaged(where, cause);
+  }
+}
+
+function damaged(where: string, cause: unknown): QkvError {
+  if (cause instanceof QkvError) return cause;
+  return new QkvError('data', { where, got: (cause as Error).message, expected: 'a sound parquet file', cause });
+}
+
+function fieldsOf(where: string, row: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  try {
+    return plain(row) as Readonly<Record<string, unknown>>;
+  } catch (cause) {
+    throw damaged(where, cause); // JSON too deep for the stack
   }
 }
 

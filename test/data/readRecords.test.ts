@@ -93,6 +93,11 @@ describe('parquet', () => {
     expect(fieldText(records[1]!, 'label')).toBe('1');
   });
 
+  it.each(['v1', 'v2', 'plain', 'lz4'])('reads pages of each version and encoding: small-%s.parquet', async (name) => {
+    const rows = name === 'lz4' ? expected.small.map((row: object) => ({ ...row, none: null })) : expected.small;
+    expect(await fieldsOf(join(fixtures, `small-${name}.parquet`))).toEqual(rows);
+  });
+
   it('refuses a damaged file', async () => {
     const bytes = readFileSync(join(fixtures, 'snappy.parquet'));
     const path = file('cut.parquet', bytes.subarray(0, bytes.length >> 1));

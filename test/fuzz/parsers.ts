@@ -10,6 +10,7 @@ import { openZip } from '../../src/checkpoint/zipDirectory.ts';
 import { readCsv } from '../../src/data/delimited.ts';
 import { linesOf } from '../../src/data/lines.ts';
 import { readJsonl } from '../../src/data/readJsonl.ts';
+import { parquetRecords } from '../../src/data/readParquet.node.ts';
 import { datasetFiles } from '../../src/hub/datasetFiles.ts';
 import { declarationsOf } from '../../src/models/declarations.ts';
 import { parseModel } from '../../src/models/registry.ts';
@@ -326,6 +327,14 @@ export const parsers: Readonly<Record<string, Parser>> = {
     seeds: [{ file: 'f', files: { f: json('{"a": "x", "b": [1, 2.5]}\n\n{"a": null}\n'.repeat(3)) } }],
     codes: ['data'],
     run: async (storage, file) => void (await Array.fromAsync(readJsonl(linesOf(textOf(storage, file), file)))),
+  },
+  parquet: {
+    seeds: ['v1', 'v2', 'plain', 'lz4'].map((name) => single(`data/small-${name}.parquet`)),
+    codes: ['data'],
+    run: async (storage, file) => {
+      const bytes = storage.files.get(file)!;
+      await Array.fromAsync(parquetRecords(file, bytes.length, (start, end) => bytes.slice(start, end)));
+    },
   },
   'dataset-card': {
     seeds: [{ file: 'README.md', files: { 'README.md': json(DATASET_CARD) } }],
