@@ -1,4 +1,5 @@
 import { QkvError } from '../base/errors.ts';
+import type { SentenceUnit } from '../base/sentenceUnits.ts';
 import { readLines } from './files.node.ts';
 import { matchFiles } from './matchFiles.node.ts';
 import { type RecordFormat, readRecords, recordFormatOf } from './readRecords.node.ts';
@@ -22,8 +23,6 @@ export interface ReadDocumentsOptions {
   /** Documents at most. */
   readonly limit?: number | undefined;
 }
-
-export type SentenceUnit = 'lines' | 'split' | 'clauses';
 
 const cutters: Readonly<Record<SentenceUnit, (line: string) => readonly string[]>> = {
   lines: (line) => [line.trim()],

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { sentenceUnits } from '../base/sentenceUnits.ts';
 import type { DataOrigin, DocumentSources, DocumentsData, RecordSource } from './dataSource.ts';
 import { count, optional, path, positive } from './schemaParts.ts';
 
@@ -91,7 +92,7 @@ type DocumentsShape = {
 /** `data:` of a task that reads running text, as documents or as the sentences of documents. */
 export function documentsData(unit: 'text' | 'sentences'): z.ZodObject<DocumentsShape, z.core.$strict> {
   const sentences = optional(
-    z.enum(['lines', 'split', 'clauses']),
+    z.enum(sentenceUnits),
     'lines',
     'Whether each line is a sentence, or is split into its sentences (Unicode rules, any language), or into clauses, behind commas and semicolons too.',
   );

@@ -1,3 +1,5 @@
+import type { SentenceUnit } from '../base/sentenceUnits.ts';
+
 /** Where data come from: files here, or a dataset of the hub. */
 export interface DataOrigin {
   files?: string | string[] | undefined;
@@ -26,7 +28,7 @@ export interface DocumentSource extends DataOrigin {
   field: string | number | null;
   documents: 'blank-lines' | 'records' | 'files' | null;
   /** Of tasks whose examples are made of sentences. */
-  sentences?: 'lines' | 'split' | 'clauses' | undefined;
+  sentences?: SentenceUnit | undefined;
   weight: number;
   limit: number | null;
 }
