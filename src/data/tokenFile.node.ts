@@ -1,4 +1,5 @@
-import { closeSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
+import { randomUUID } from 'node:crypto';
+import { closeSync, existsSync, fsyncSync, openSync, readSync, writeSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -28,15 +29,16 @@ export async function tokenFile(
   fingerprint: string,
   write: (writer: TokenWriter) => Promise<void>,
 ): Promise<TokenStore> {
+  const isThere = existsSync(folder);
   const found = await openTokenFile(folder, fingerprint);
   if (found) return found;
-  const temporary = `${folder}.${process.pid}.tmp`;
+  // a name for each writer: several may be at work in one process
+  const temporary = `${folder}.${randomUUID()}.tmp`;
   try {
-    await rm(temporary, { recursive: true, force: true });
+    if (isThere) await rm(folder, { recursive: true, force: true });
     await mkdir(temporary, { recursive: true });
     await writeStore(temporary, vocabSize <= 1 << 16 ? 2 : 4, write);
-    await rm(folder, { recursive: true, force: true });
-    await rename(temporary, folder);
+    await publish(temporary, folder);
   } catch (cause) {
     await rm(temporary, { recursive: true, force: true }).catch(() => {}); // what failed first is told
     if (cause instanceof QkvError || !(cause instanceof Error && 'code' in cause)) throw cause;
@@ -52,6 +54,16 @@ export async function tokenFile(
   const store = await openTokenFile(folder, fingerprint);
   if (store) return store;
   throw new QkvError('io', { where: folder, got: 'other bytes than were written', expected: 'a sound disk' });
+}
+
+/** Gives a store its name, unless another writer was first, whose store is the same. */
+async function publish(temporary: string, folder: string): Promise<void> {
+  try {
+    await rename(temporary, folder);
+  } catch (cause) {
+    if (!existsSync(join(folder, 'store.json'))) throw cause;
+    await rm(temporary, { recursive: true, force: true });
+  }
 }
 
 async function writeStore(

@@ -100,6 +100,20 @@ describe('a file of tokens', () => {
     expect(readdirSync(folder).filter((name) => name.endsWith('.tmp'))).toEqual([]);
   });
 
+  it('is made by several at once, in one process, each with files of its own', async () => {
+    const path = join(folder, 'at-once');
+    let started = 0;
+    const { promise: allHaveBegun, resolve } = Promise.withResolvers<void>();
+    const writeTogether = async (writer: TokenWriter): Promise<void> => {
+      if (++started === 3) resolve();
+      await allHaveBegun;
+      await long(writer);
+    };
+    const stores = await Promise.all([1, 2, 3].map(() => tokenFile(path, 100_000, 'f', writeTogether)));
+    for (const store of stores) expect(store.read(0, 4)).toEqual(Int32Array.of(0, 1, 1, 2));
+    expect(readdirSync(folder).filter((name) => name.startsWith('at-once'))).toEqual(['at-once']);
+  });
+
   it('leaves nothing where its making fails', async () => {
     const path = join(folder, 'failed');
     const fails = tokenFile(path, 10, 'f', async (writer) => {
