@@ -4,8 +4,8 @@ import type { TokenizerFiles } from '../tokenizer/tokenizerFiles.ts';
 
 /**
  * What Python's tokenizer makes of texts for a model, `model_input_names` in `tokenizer_config.json`. Where it is not said, the class that
- * reads a `tokenizer.json` of any model makes segments for all of them (transformers 4) or for none (5): DistilBERT then refuses them, and
- * BERT reads a pair as one text.
+ * reads a `tokenizer.json` of any model makes segments for all of them (transformers 4) or for none (5): DistilBERT then refuses them, GPT-2
+ * adds the embedding of the first word to each token, and BERT reads a pair as one text.
  */
 export function modelInputNames(model: Model): readonly string[] {
   const hasSegments = model.kind === 'encoder' && model.segments > 1;
