@@ -106,7 +106,8 @@ async function look(words: readonly string[], options: Options): Promise<void> {
   const isPage = text === undefined || options.page === true;
   const useless = (isPage ? pictureOptions : pageOptions).find((name) => options[name] !== undefined);
   if (useless !== undefined) {
-    const got = text === undefined ? 'no TEXT' : isPage ? '--page as well' : 'a TEXT';
+    const got =
+      text === undefined ? 'no TEXT' : isPage ? '--page as well' : `a TEXT, ${JSON.stringify(text)}, which is no model`;
     const expected = isPage ? 'a TEXT to draw, without --page' : '--page as well, or no TEXT';
     throw new QkvError('usage', { where: `--${useless}`, got, expected });
   }

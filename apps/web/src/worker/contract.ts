@@ -50,7 +50,7 @@ export interface ModelCard {
   readonly maskId: number | null;
   /** Whether a tuned lens lies beside its weights (`tuned-lens.safetensors`). */
   readonly hasTunedLens: boolean;
-  /** Texts to begin with, where the model's folder has some (`examples.json`). */
+  /** Texts to begin with: those of the model's folder (`examples.json`), else common ones that it has words for. */
   readonly examples: readonly TextInput[];
 }
 

@@ -14,6 +14,7 @@ import type { Pretrained } from '../../../../src/pretrained/pretrained.ts';
 import type { Runtime } from '../../../../src/runtime/runtime.ts';
 import { type ReadableToken, tokenReader } from '../../../../src/tokenizer/readableTokens.ts';
 import type { Tokenizer } from '../../../../src/tokenizer/tokenizer.ts';
+import { commonExamples } from './commonExamples.ts';
 import type { ModelCard, Place, Reading as ShownReading, TextInput } from './contract.ts';
 import type { Wanted } from './wanted.ts';
 
@@ -63,7 +64,7 @@ export class OpenModel implements Disposable {
     const places = placesOf(pass);
     this.places = places.map(({ path, kind, layer, heads }) => ({ path, kind, layer, heads }));
     const layer = places[0]!.path.replace(/\.\w+$/, '');
-    this.card = {
+    const card = {
       ...facts,
       family: model.family,
       kind: model.kind,
@@ -76,6 +77,7 @@ export class OpenModel implements Disposable {
       hasTunedLens: tunedLens !== undefined,
       ...this.#mask(),
     };
+    this.card = facts.examples.length > 0 ? card : { ...card, examples: commonExamples(card, tokenizer) };
   }
 
   /** For texts that are written without edits. @throws QkvError `usage` for an encoder */
