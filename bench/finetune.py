@@ -45,7 +45,7 @@ def cola(folder):
 # data, batch, epochs, peak, warmup, tokens at most, metric
 TASKS = {
     "sst2": (sst2, 32, 1, 1e-4, 300, 64, accuracy_score),
-    "mrpc": (mrpc, 16, 5, 5e-5, 100, 128, f1_score),
+    "mrpc": (mrpc, 16, 5, 1e-4, 100, 128, f1_score),
     "cola": (cola, 32, 5, 5e-5, 130, 64, matthews_corrcoef),
 }
 

@@ -1,4 +1,4 @@
-// Writes recipes/recipe.schema.json, the JSON Schema that editors check recipes with: node scripts/recipeSchema.ts
+// Writes recipes/recipe.schema.json, the JSON Schema that editors check recipes with: npm run schema, which formats it too
 import { writeFileSync } from 'node:fs';
 import { recipeJsonSchema } from '../src/recipe/recipeSchema.ts';
 

@@ -88,7 +88,7 @@ describe('loadRecipe', () => {
 });
 
 describe('recipe.schema.json', () => {
-  it('is current (else: node scripts/recipeSchema.ts)', () => {
+  it('is current (else: npm run schema)', () => {
     expect(JSON.parse(readFileSync('recipes/recipe.schema.json', 'utf8'))).toEqual(recipeJsonSchema());
   });
 
