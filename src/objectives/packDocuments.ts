@@ -48,7 +48,7 @@ export function* packDocuments(
       tokens.push(i < document.length ? document[i]! : endId);
       owners.push(owner);
       if (tokens.length <= blockSize) continue;
-      yield toBlock(tokens, owners);
+      yield packedBlock(tokens, owners);
       tokens = tokens.slice(-1);
       owners = owners.slice(-1);
     }
@@ -56,7 +56,8 @@ export function* packDocuments(
   }
 }
 
-function toBlock(tokens: readonly number[], owners: readonly number[]): PackedBlock {
+/** A block of T + 1 tokens, of which each sees those alone that have the same owner. */
+export function packedBlock(tokens: ArrayLike<number>, owners: ArrayLike<number>): PackedBlock {
   const size = tokens.length - 1;
   const positions = new Int32Array(size);
   const documents = new Int32Array(size);
@@ -68,7 +69,8 @@ function toBlock(tokens: readonly number[], owners: readonly number[]): PackedBl
   const labels = Int32Array.from({ length: size }, (_, t) =>
     owners[t + 1] === owners[t] ? tokens[t + 1]! : IGNORED_LABEL,
   );
-  return { inputs: Int32Array.from(tokens.slice(0, size)), labels, positions, documents };
+  const inputs = Int32Array.from({ length: size }, (_, t) => tokens[t]!);
+  return { inputs, labels, positions, documents };
 }
 
 /** int32 [T, T]: 1 where query t sees key s, which is not behind it and of the same document. */

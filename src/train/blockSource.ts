@@ -5,7 +5,7 @@ import { type BlockBatch, randomBlocks } from '../data/blockBatches.ts';
 import { type BatchPosition, IGNORED_LABEL } from '../data/bucketBatches.ts';
 import { type Corpus, exampleOrder } from '../data/corpus.ts';
 import { DocumentBlocks } from '../data/documentBlocks.ts';
-import { documentMask, type PackedBlock, packDocuments } from '../objectives/packDocuments.ts';
+import { documentMask, type PackedBlock, packedBlock } from '../objectives/packDocuments.ts';
 import { prefixLm, prefixMask } from '../objectives/prefixLm.ts';
 import type { LanguageModelRecipe } from '../recipe/recipe.ts';
 import type { Tokenizer } from '../tokenizer/tokenizer.ts';
@@ -113,33 +113,30 @@ function continuousDocuments(recipe: LanguageModelRecipe, corpus: Corpus, blockS
   );
 }
 
-/** Documents in a new order in every epoch, each with an end token behind it, none of which sees another. */
+/** Documents in a new order in every epoch, each with an end token behind it, as the store has it; none of them sees another. */
 function separateDocuments(
   recipe: LanguageModelRecipe,
   corpus: Corpus,
   tokenizer: Tokenizer,
   blockSize: number,
 ): Source {
-  const endId = tokenizer.specialIds.eos;
-  if (endId === undefined) {
+  if (tokenizer.specialIds.eos === undefined) {
     const expected = 'an end token, which stands behind every document';
     throw new QkvError('tokenizer', { where: 'tokenizer_config.json', got: 'no eos_token', expected });
   }
-  const { store } = corpus;
-  /** Without the end token that the store has. */
-  const document = (i: number): Int32Array => store.read(store.documentStart(i), store.documentStart(i + 1) - 1);
-  const pack = (order: Iterable<number>): EpochBlocks => {
-    const documents = (function* () {
-      for (const i of order) yield document(i);
-    })();
-    const blocks = [...packDocuments(documents, { blockSize, endId, seesOthers: false })];
-    return { count: blocks.length, batch: (rows) => collate(rows.map((row) => blocks[row]!)) };
+  const pack = (documents: Uint32Array): EpochBlocks => {
+    const blocks = new DocumentBlocks(corpus.store, documents, blockSize);
+    const packed = (block: number): PackedBlock => {
+      const { tokens, owners } = blocks.at(block);
+      return packedBlock(tokens, owners);
+    };
+    return { count: blocks.count, batch: (rows) => collate(rows.map(packed)) };
   };
   return inEpochs(
     recipe,
     (epoch) => {
       const drawn = corpus.draw(epoch);
-      return pack(Array.from(exampleOrder(recipe.seed, epoch, drawn.length), (i) => drawn[i]!));
+      return pack(exampleOrder(recipe.seed, epoch, drawn.length).map((i) => drawn[i]!));
     },
     () => pack(corpus.draw(0)),
   );

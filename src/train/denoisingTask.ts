@@ -2,9 +2,11 @@ import { QkvError } from '../base/errors.ts';
 import { deriveSeed, type Key, permutation, RandomStream } from '../base/random.ts';
 import { BucketBatches, type BucketBatchesOptions, collatePairs, type TokenPair } from '../data/bucketBatches.ts';
 import type { Corpus } from '../data/corpus.ts';
+import { DocumentRow } from '../data/documentRow.ts';
+import type { TokenStore } from '../data/tokenStore.ts';
 import type { EncoderDecoderModel } from '../models/model.ts';
 import { denoising } from '../objectives/denoising.ts';
-import { sentenceGroups } from '../objectives/sentenceGroups.ts';
+import { SentenceGroups } from '../objectives/sentenceGroups.ts';
 import type { Sentences } from '../objectives/sentences.ts';
 import { spanCorruption, spanCorruptionLengths } from '../objectives/spanCorruption.ts';
 import type { DenoisingRecipe } from '../recipe/recipe.ts';
@@ -15,12 +17,19 @@ import { checkedLength, recipeModel } from './recipeModel.ts';
 import type { Micro, TextTaskParts, TrainingTask } from './task.ts';
 import type { Translate } from './translationTask.ts';
 
+/** The texts of an epoch, read when they are needed. */
+interface Texts<Text> {
+  readonly count: number;
+  /** Tokens of source and target, end tokens included; of the undamaged text where they are not always the same. */
+  lengths(index: number): PairLengths;
+  at(index: number): Text;
+}
+
+type PairLengths = Readonly<Record<'source' | 'target', { readonly length: number }>>;
+
 /** How texts are made of documents, and damaged. */
 interface Corruption<Text> {
-  /** The texts of an epoch. */
-  texts(documents: readonly Sentences[], key: (site: string) => Key): readonly Text[];
-  /** Tokens of source and target, end tokens included; of the undamaged text where they are not always the same. */
-  lengths(text: Text): { readonly source: number; readonly target: number };
+  texts(store: TokenStore, documents: Uint32Array, key: (site: string) => Key): Texts<Text>;
   corrupt(text: Text, key: Key): TokenPair;
   /** What lengths are rounded up to. */
   readonly lengthMultiple: number;
@@ -85,28 +94,23 @@ function textBatches<Text>(
 ): Pick<TrainingTask, 'batchAt' | 'after'> & { validation(most: number): Iterable<Micro> } {
   const { seed } = batching;
   const options = { ...batching, lengthMultiple: corruption.lengthMultiple };
-  const textsOf = (corpus: Corpus, part: string, epoch: number): readonly Text[] => {
-    const documents = Array.from(corpus.draw(epoch), (i) => corpus.store.document(i));
-    return corruption.texts(documents, (site) => deriveSeed(seed, `${part} ${site}`, epoch));
-  };
-  const planOf = (texts: readonly Text[]): BucketBatches =>
+  const textsOf = (corpus: Corpus, part: string, epoch: number): Texts<Text> =>
+    corruption.texts(corpus.store, corpus.draw(epoch), (site) => deriveSeed(seed, `${part} ${site}`, epoch));
+  const planOf = (texts: Texts<Text>, most: number): BucketBatches =>
     new BucketBatches(
-      texts.map((text) => {
-        const { source, target } = corruption.lengths(text);
-        return { source: { length: source }, target: { length: target } };
-      }),
+      Array.from({ length: Math.min(most, texts.count) }, (_, i) => texts.lengths(i)),
       options,
     );
-  const toMicro = (texts: readonly Text[], indices: Uint32Array, part: string, epoch: number): Micro =>
+  const toMicro = (texts: Texts<Text>, indices: Uint32Array, part: string, epoch: number): Micro =>
     pairMicro(
       collatePairs(
-        Array.from(indices, (i) => corruption.corrupt(texts[i]!, deriveSeed(seed, `${part} noise`, epoch, i))),
+        Array.from(indices, (i) => corruption.corrupt(texts.at(i), deriveSeed(seed, `${part} noise`, epoch, i))),
         options,
       ),
     );
   const epochs = new EpochCache((epoch) => {
     const texts = textsOf(train, 'train', epoch);
-    return { texts, plan: planOf(texts) };
+    return { texts, plan: planOf(texts, Number.POSITIVE_INFINITY) };
   });
   const fixed = textsOf(validation, 'validation', 0);
   return {
@@ -116,10 +120,9 @@ function textBatches<Text>(
     },
     after: (position) => epochs.at(position.epoch).plan.after(position),
     *validation(most) {
-      const texts = fixed.slice(0, most);
-      const plan = planOf(texts);
+      const plan = planOf(fixed, most);
       for (let batchIndex = 0; batchIndex < plan.count(0); batchIndex++) {
-        yield toMicro(texts, plan.indicesAt({ epoch: 0, batchIndex }), 'validation', 0);
+        yield toMicro(fixed, plan.indicesAt({ epoch: 0, batchIndex }), 'validation', 0);
       }
     },
   };
@@ -136,26 +139,28 @@ function spans(
 ): Corruption<Int32Array> {
   const shape = { noiseDensity: density, meanSpanLength: meanLength };
   const lengths = spanCorruptionLengths(maxLength, shape);
+  const full = { source: { length: lengths.source }, target: { length: lengths.target } };
   const options = { ...shape, ...sentinelsOf(tokenizer), eosId: requireToken(tokenizer, 'eos') };
   return {
-    texts: (documents, key) => {
-      const stream = Int32Array.from(
-        [...permutation(key('order'), 0, documents.length)].flatMap((i) =>
-          documents[i]!.flatMap((sentence) => Array.from(sentence)),
-        ),
+    texts: (store, documents, key) => {
+      const order = permutation(key('order'), 0, documents.length);
+      const row = new DocumentRow(
+        store,
+        order.map((i) => documents[i]!),
       );
-      if (stream.length < lengths.tokens) {
+      if (row.tokens < lengths.tokens) {
         const expected = `at least ${lengths.tokens}, what a source of train.maxLength ${maxLength} is made of`;
-        throw new QkvError('data', { where: 'text', got: `${stream.length} tokens`, expected });
+        throw new QkvError('data', { where: 'text', got: `${row.tokens} tokens`, expected });
       }
       // every epoch has the same number of texts
-      const room = (stream.length % lengths.tokens) + 1;
+      const room = (row.tokens % lengths.tokens) + 1;
       const first = new RandomStream(key('first')).below(room);
-      return Array.from({ length: Math.floor(stream.length / lengths.tokens) }, (_, i) =>
-        stream.subarray(first + i * lengths.tokens, first + (i + 1) * lengths.tokens),
-      );
+      return {
+        count: Math.floor(row.tokens / lengths.tokens),
+        lengths: () => full,
+        at: (i) => row.read(first + i * lengths.tokens, lengths.tokens),
+      };
     },
-    lengths: () => lengths,
     corrupt: (text, key) => spanCorruption(text, options, key),
     lengthMultiple: 1,
   };
@@ -169,10 +174,15 @@ function noise(
 ): Corruption<Sentences> {
   const [startId, eosId] = [requireToken(tokenizer, 'bos'), requireToken(tokenizer, 'eos')];
   const options = { noise: objective.noise, maskId: requireToken(tokenizer, 'mask'), startId, eosId };
-  const lengthOf = (text: Sentences): number => text.reduce((sum, sentence) => sum + sentence.length, 2);
   return {
-    texts: (documents) => documents.flatMap((document) => [...sentenceGroups(document, maxLength - 2)]),
-    lengths: (text) => ({ source: lengthOf(text), target: lengthOf(text) }),
+    texts: (store, documents) => {
+      const groups = new SentenceGroups(store, documents, maxLength - 2);
+      const lengths = (i: number): PairLengths => {
+        const whole = { length: groups.sizeOf(i) + 2 };
+        return { source: whole, target: whole };
+      };
+      return { count: groups.count, lengths, at: (i) => groups.at(i) };
+    },
     corrupt: (text, key) => {
       const { source, target } = denoising(text, options, key);
       return {

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { documentMask, packDocuments } from '../../src/objectives/packDocuments.ts';
+import { deriveSeed, RandomStream } from '../../src/base/random.ts';
+import { DocumentBlocks } from '../../src/data/documentBlocks.ts';
+import { memoryTokens } from '../../src/data/tokenStore.ts';
+import { documentMask, packDocuments, packedBlock } from '../../src/objectives/packDocuments.ts';
 
 const END = 9;
 const pack = (documents: number[][], blockSize: number, seesOthers?: boolean) =>
@@ -53,4 +56,29 @@ describe('packed documents', () => {
     const wrong = { blockSize: 2, endId: 9, across: true } as { blockSize: number; endId: number };
     expect(() => Array.from(packDocuments(documents, wrong))).toThrow('got across');
   });
+});
+
+it('makes of a store, block by block, what it makes of the documents in their order', async () => {
+  const stream = new RandomStream(deriveSeed(1, 'documents'));
+  const documents = Array.from({ length: 40 }, () =>
+    Array.from({ length: stream.below(30) + 1 }, () => stream.below(100)),
+  );
+  const endId = 100;
+  const store = await memoryTokens((writer) => {
+    for (const document of documents) {
+      writer.sentence([...document, endId]);
+      writer.endDocument();
+    }
+    writer.endSource();
+  }, 'test');
+  const order = Uint32Array.from(stream.permutation(40)).subarray(0, 30);
+  const rows = Array.from(order, (i) => documents[i]!);
+  const expected = [...packDocuments(rows, { blockSize: 16, endId, seesOthers: false })];
+  const blocks = new DocumentBlocks(store, order, 16);
+  const found = Array.from({ length: blocks.count }, (_, i) => {
+    const { tokens, owners } = blocks.at(i);
+    return packedBlock(tokens, owners);
+  });
+  expect(found).toEqual(expected);
+  expect(found.length).toBeGreaterThan(10);
 });
