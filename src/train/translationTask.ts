@@ -76,7 +76,19 @@ export function translationTask(
       translate &&
       ((part, stop) => examine(recipe, part === 'test' ? parts.test : parts.validation, part, translate, stop)),
     hasTest: parts.test.length > 0,
+    modelFiles: { 'examples.json': JSON.stringify(examples(parts.validation, validation), null, 2) },
   };
+}
+
+const EXAMPLES = 6;
+/** Tokens of a sentence that is easy to look at. */
+const SHORT = 12;
+
+/** What a page shows of the model first: sentences that it did not learn from, short ones where there are some. */
+function examples(pairs: readonly TextPair[], ids: readonly TokenPair[]): { readonly text: string }[] {
+  const short = pairs.filter((_, i) => ids[i]!.source.length <= SHORT);
+  const texts = new Set([...short, ...pairs].map(({ source }) => source));
+  return [...texts].slice(0, EXAMPLES).map((text) => ({ text }));
 }
 
 function tokenPairs(tokenizer: Tokenizer, pairs: readonly TextPair[]): TokenPair[] {

@@ -63,6 +63,12 @@ describe('a run of a recipe', () => {
     const opened = await loadPretrained(nodeStorage(run.modelFolder!));
     expect(opened.model.family).toBe('marian');
     expect([opened.tokenizer!.specialIds.eos]).toEqual(opened.model.eosIds);
+    // what a page shows of it first
+    const examples = JSON.parse(readFileSync(join(run.modelFolder!, 'examples.json'), 'utf8'));
+    const sources = readFileSync(join(tiny.folder, 'pairs.tsv'), 'utf8').trim().split('\n');
+    expect(examples.map(({ text }: { text: string }) => text).sort()).toEqual(
+      sources.map((line) => line.split('\t')[0]!).sort(),
+    );
   });
 
   it.each([

@@ -24,8 +24,5 @@ const textsFor: Readonly<Record<ModelCard['kind'], (mask: string | null) => Text
     { text: 'The cat sat on the mat.', pair: 'The cat lay on the rug.' },
   ],
   causal: () => [{ text: 'Once upon a time, there was' }, { text: '从前，有一只小猫' }],
-  'encoder-decoder': () => [
-    { text: "The animal didn't cross the street because it was too tired." },
-    { text: '这只猫没有过马路，因为它太累了。' },
-  ],
+  'encoder-decoder': () => [{ text: 'The cat is sleeping on the table.' }, { text: '今天天气很好。' }],
 };
