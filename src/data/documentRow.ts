@@ -1,3 +1,4 @@
+import { lastAtMost } from '../base/lastAtMost.ts';
 import type { TokenStore } from './tokenStore.ts';
 
 /** Documents of a store one behind the other, read when they are needed. */
@@ -44,15 +45,4 @@ export class DocumentRow {
     }
     return owners;
   }
-}
-
-/** Index of the last of rising values that is at most `value`. */
-function lastAtMost(values: Float64Array, value: number): number {
-  let [low, high] = [0, values.length - 1];
-  while (low < high) {
-    const middle = (low + high + 1) >>> 1;
-    if (values[middle]! <= value) low = middle;
-    else high = middle - 1;
-  }
-  return low;
 }

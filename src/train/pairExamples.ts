@@ -1,3 +1,4 @@
+import { lastAtMost } from '../base/lastAtMost.ts';
 import type { Key } from '../base/random.ts';
 import type { TokenStore } from '../data/tokenStore.ts';
 import { type SentencePair, type SentencePairsOptions, sentencePairs } from '../objectives/sentencePairs.ts';
@@ -34,13 +35,8 @@ export class PairExamples {
   }
 
   at(index: number): SentencePair {
-    let [low, high] = [0, this.#starts.length - 1];
-    while (high - low > 1) {
-      const middle = (low + high) >>> 1;
-      if (this.#starts[middle]! <= index) low = middle;
-      else high = middle;
-    }
-    return this.#pairs(low)[index - this.#starts[low]!]!;
+    const document = lastAtMost(this.#starts, index);
+    return this.#pairs(document)[index - this.#starts[document]!]!;
   }
 
   #pairs(index: number): readonly SentencePair[] {
