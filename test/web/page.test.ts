@@ -213,6 +213,26 @@ describeInChromium('the page', () => {
     expect(problems).toEqual([]);
   });
 
+  it('takes the next key as soon as a dialog is gone, gives the focus back, and keeps keys from what is behind it', async () => {
+    const page = await visit(withText());
+    await shown(page).waitFor();
+    const open = page.getByRole('button', { name: 'Open model…' });
+    await open.focus();
+    for (let round = 0; round < 20; round++) {
+      await page.keyboard.press('?');
+      await page.getByRole('dialog', { name: 'Keys' }).waitFor();
+      await page.keyboard.press('Escape');
+      await page.keyboard.press('o');
+      await page.getByRole('dialog', { name: 'Open a model' }).waitFor();
+      await page.keyboard.press('2');
+      await page.getByRole('button', { name: 'Close', exact: true }).click();
+      expect(await page.getByRole('dialog').count()).toBe(0);
+      expect(await page.evaluate('document.activeElement.textContent')).toBe('Open model…');
+    }
+    await shown(page).waitFor();
+    expect(problems).toEqual([]);
+  });
+
   it('recomputes without a token that is hidden: nobody looks at it, and the others get its part', async () => {
     const page = await visit(withText('&query=6'));
     await page.locator('.readout tbody tr').first().waitFor();

@@ -1,5 +1,4 @@
 import { singleKeys } from '../state/settings.ts';
-import { dialog } from './dialog.ts';
 
 /** Whether letters typed now belong to a field. */
 export function isTyping(event: KeyboardEvent): boolean {
@@ -11,5 +10,5 @@ export function isTyping(event: KeyboardEvent): boolean {
 /** Whether this is a letter on its own that may act: nobody types, no dialog is open, and they are not switched off. */
 export function isSingleKey(event: KeyboardEvent): boolean {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return false;
-  return singleKeys.value && dialog.value === null && !isTyping(event);
+  return singleKeys.value && !isTyping(event) && document.querySelector('dialog') === null;
 }
