@@ -27,10 +27,10 @@ interface Heard {
   readonly event: WatchEvent;
 }
 
-/** Reads server-sent events until `isOver`, or until the server ends them. */
+/** Reads server-sent events until `isOver`, the end of the run when left out, or until the server ends them. */
 async function listen(
   url: string,
-  { from, isOver }: { from?: string; isOver?: (event: WatchEvent) => boolean } = {},
+  { from, isOver = ({ kind }) => kind === 'end' }: { from?: string; isOver?: (event: WatchEvent) => boolean } = {},
 ): Promise<Heard[]> {
   const stop = new AbortController();
   const response = await fetch(url, {
@@ -49,7 +49,7 @@ async function listen(
       if (data === undefined) continue;
       const event = JSON.parse(data) as WatchEvent;
       heard.push({ id: /^id: (.*)$/m.exec(message)?.[1], event });
-      if (!isOver?.(event)) continue;
+      if (!isOver(event)) continue;
       stop.abort();
       return heard;
     }
@@ -285,7 +285,7 @@ describe('what watching may cost', { timeout: 120_000 }, () => {
       onWeights: (live) => watch.onWeights(live),
     });
     expect(run).toMatchObject({ reason: 'steps', step: 24 });
-    watch.end(run.reason);
+    await watch.end(run.reason);
     await using server = await serveSite(site, { host: '127.0.0.1', port: 0 });
     return { events: (await listen(`${server.url}${watchEvents}`)).map(({ event }) => event), site };
   }
@@ -396,7 +396,7 @@ describe('the log of a watched run', () => {
     log.add(run);
     log.add(step(3));
     expect((await listen(url, { from, ...until(3) })).map(({ event }) => event)).toEqual([run, step(3)]);
-    log.end();
+    await log.end();
     expect((await listen(url)).map(({ event }) => event)).toEqual([run, step(3)]);
   });
 

@@ -161,8 +161,10 @@ describeInChromium('Train', () => {
     expect(points('Validation')).toEqual(
       metrics.flatMap(({ step, validation }) => (validation ? [{ x: step, y: validation.loss }] : [])),
     );
-    expect(await page.locator('.over-time-head').count()).toBe(2 * 2);
+    await expect.poll(() => page.locator('.over-time-head').count(), { timeout: 20_000 }).toBe(2 * 2);
     expect(await page.locator('.run-output').count()).toBeGreaterThan(0);
+    // the newest came too, though the process ended with it
+    expect(await page.getByLabel('Time').getAttribute('aria-valuetext')).toBe('step 1,500');
     // the maps that came are still there when the server is gone
     await page.getByLabel('Time').fill('0');
     await expect.poll(() => page.getByLabel('Time').getAttribute('aria-valuetext')).toBe('step 0');

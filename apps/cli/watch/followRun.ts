@@ -36,7 +36,7 @@ export async function followRun(run: Run, log: WatchLog, signal: AbortSignal): P
     }
     await setTimeout(POLL_MS, undefined, { signal }).catch(() => {});
   }
-  log.end();
+  await log.end();
 }
 
 /** The lines of a file that grows. */

@@ -31,10 +31,10 @@ export async function serveWatch(
     async during(run) {
       try {
         const done = await run;
-        watch.end(done.reason);
+        await watch.end(done.reason);
         return done;
       } catch (error) {
-        watch.end('failed', error instanceof QkvError ? error.message : String(error));
+        await watch.end('failed', error instanceof QkvError ? error.message : String(error));
         throw error;
       }
     },

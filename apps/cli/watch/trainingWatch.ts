@@ -16,6 +16,8 @@ import { WatchLog } from './watchLog.ts';
 
 /** Milliseconds between two steps that are shown and not kept. */
 const SHOW_MS = 250;
+/** For pages to fetch the last frames, after which this process may end. */
+const PATIENCE_MS = 3000;
 /** Of all frames together; then every second one is dropped. */
 const MAX_FRAME_BYTES = 64 << 20;
 
@@ -77,10 +79,11 @@ export class TrainingWatch {
     if (found) this.#keep(live.step, found.frame);
   }
 
-  end(reason: WatchedEnd, message?: string): void {
+  /** Resolves when the pages that listen have the last frames too, or have taken too long. */
+  async end(reason: WatchedEnd, message?: string): Promise<void> {
     if (!this.#hasBegun) this.#begin(undefined);
     this.#tell({ kind: 'end', reason, step: this.#step, ...(message !== undefined && { message }) });
-    this.#log.end();
+    await this.#log.end(PATIENCE_MS);
   }
 
   async #capture(live: LiveWeights): Promise<{ text: WatchedText; frame: Float32Array } | undefined> {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout } from 'node:timers/promises';
 import type { WatchEvent } from '../../web/src/watch/events.ts';
 
 /** Steps that are kept; then every second one is dropped. More are not seen in a curve. */
@@ -69,8 +70,13 @@ export class WatchLog {
     });
   }
 
-  /** Lets the listeners go. */
-  end(): void {
+  /**
+   * Lets the listeners go. A page leaves by itself when it has fetched what it was told of: it is given so many ms for that, if there
+   * is more to fetch than events.
+   */
+  async end(patience = 0): Promise<void> {
+    const last = performance.now() + patience;
+    while (this.#listeners.size > 0 && performance.now() < last) await setTimeout(20);
     this.#hasEnded = true;
     for (const response of this.#listeners) response.end();
   }

@@ -11,7 +11,7 @@ const KEPT_FRAMES = 64;
 export class RunFeed {
   readonly view: Signal<RunView> = signal(emptyRun);
   readonly #fetchFrame: (step: number) => Promise<Float32Array | null>;
-  readonly #frames = new Map<number, Float32Array>();
+  readonly #frames = new Map<number, Promise<Float32Array | null>>();
   #waiting: WatchEvent[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -44,10 +44,12 @@ export class RunFeed {
   async frame(step: number): Promise<Float32Array | null> {
     const known = this.#frames.get(step);
     if (known) return known;
-    const frame = await this.#fetchFrame(step);
-    if (frame === null) return null;
-    this.#frames.set(step, frame);
+    const coming = this.#fetchFrame(step);
+    this.#frames.set(step, coming);
     if (this.#frames.size > KEPT_FRAMES) this.#frames.delete(this.#frames.keys().next().value!);
+    const frame = await coming;
+    // what could not be fetched is asked for again
+    if (frame === null && this.#frames.get(step) === coming) this.#frames.delete(step);
     return frame;
   }
 }

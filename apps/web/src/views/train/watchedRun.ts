@@ -34,15 +34,30 @@ export async function lookForWatched(): Promise<void> {
   let frameSize = 0;
   const source = new EventSource(watchEvents);
   source.onopen = () => (connection.value = 'open');
-  source.onerror = () => (connection.value = 'lost'); // the browser tries again by itself
+  source.onerror = () => {
+    if (connection.value !== 'over') connection.value = 'lost'; // the browser tries again by itself
+  };
+  const coming = new Set<Promise<unknown>>();
+  let newest: number | undefined;
+  const fetchFrame = (step: number): void => {
+    const frame = watchFeed.frame(step).finally(() => coming.delete(frame));
+    coming.add(frame);
+  };
   source.onmessage = ({ data }: MessageEvent<string>) => {
     const event = JSON.parse(data) as WatchEvent;
     watchFeed.hear(event);
-    if (event.kind === 'run')
+    if (event.kind === 'run') {
+      newest = undefined;
       frameSize = event.text?.maps.reduce((sum, { shape: [h, t, s] }) => sum + h * t * s, 0) ?? 0;
-    if (event.kind === 'attention' && frameSize <= SMALL_FRAME) void watchFeed.frame(event.step);
+    }
+    if (event.kind === 'attention') {
+      newest = event.step;
+      if (frameSize <= SMALL_FRAME) fetchFrame(newest);
+    }
     if (event.kind !== 'end') return;
-    source.close();
     connection.value = 'over';
+    if (newest !== undefined) fetchFrame(newest);
+    // The server goes when its listeners have gone.
+    void Promise.allSettled(coming).then(() => source.close());
   };
 }
