@@ -43,7 +43,8 @@ function filesBeside(): ReadonlyMap<string, { readonly file: string } | { readon
   // So does one that tells of a run, with events.
   found.set(watchEvents, { text: '' });
   for (const [name, text] of trainingTexts()) found.set(`texts/${name}`, { text });
-  for (const name of ['ort-wasm-simd-threaded.mjs', 'ort-wasm-simd-threaded.wasm']) {
+  for (const ending of ['mjs', 'wasm', 'asyncify.mjs', 'asyncify.wasm']) {
+    const name = `ort-wasm-simd-threaded.${ending}`;
     found.set(`ort/${name}`, { file: join(root, 'node_modules/onnxruntime-web/dist', name) });
   }
   return found;

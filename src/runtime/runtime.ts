@@ -40,4 +40,9 @@ export interface Runtime extends AsyncDisposable {
   run(calls: readonly Call[], lane?: number): Promise<Tensors[]>;
   /** Work on flat arrays on SharedArrayBuffers, one after the other; gives each call's number. */
   runFlat(calls: readonly FlatCall[], lane?: number): Promise<number[]>;
+  /**
+   * Says that the numbers of these tensors, such as the weights of a model that is not trained, stay as they are until what is given
+   * back is disposed. A GPU then takes them once, all else for each run. Engines that read the processor's memory have no use for it.
+   */
+  keep?(tensors: Iterable<HostTensor>): Disposable;
 }

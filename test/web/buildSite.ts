@@ -9,6 +9,13 @@ import type { BuiltPage } from './buildPage.ts';
 export async function buildSite(): Promise<BuiltPage> {
   const folder = mkdtempSync(join(tmpdir(), 'qkv-site-'));
   const web = resolve(import.meta.dirname, '../../apps/web');
-  await build({ configFile: join(web, 'vite.config.ts'), logLevel: 'error', build: { outDir: folder } });
+  // The runner's own `test` would leave the names of source files in every element.
+  const { NODE_ENV } = process.env;
+  process.env['NODE_ENV'] = 'production';
+  try {
+    await build({ configFile: join(web, 'vite.config.ts'), logLevel: 'error', build: { outDir: folder } });
+  } finally {
+    process.env['NODE_ENV'] = NODE_ENV;
+  }
   return { folder, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) };
 }

@@ -391,7 +391,7 @@ describeInChromium("the page's engine", () => {
     const opened = await callSuite<{ card: ModelCard }>(other, 'engine', 'open', source);
     const theirs = (await open('marian')).model;
     const info = await callSuite<EngineInfo>(other, 'engine', 'call', 'info');
-    expect(info).toEqual({ backend: 'wasm', threads: 1, isCrossOriginIsolated: false });
+    expect(info).toEqual({ backend: 'wasm', refusal: null, threads: 1, isCrossOriginIsolated: false });
     const one = await callSuite<Plain<AttentionMap>[]>(
       other,
       'engine',

@@ -12,7 +12,7 @@ import { loadPretrained } from '../../src/pretrained/pretrained.ts';
 import { createNodeRuntime } from '../../src/runtime/node/node.ts';
 import type { BuiltPage } from './buildPage.ts';
 import { buildSite } from './buildSite.ts';
-import { describeInChromium, launchChromium } from './chromium.ts';
+import { describeInChromium, launchChromium, softwareGpu } from './chromium.ts';
 import { makePageModels, type PageModels } from './pageModels.ts';
 import { type PageServer, servePage } from './pageServer.ts';
 
@@ -60,10 +60,11 @@ describeInChromium('the page', () => {
     hash: string,
     options: Parameters<Browser['newContext']>[0] = {},
     from: PageServer = server,
+    by: Browser = browser,
   ): Promise<Page> {
     problems = [];
     hosts = new Set();
-    const context = await browser.newContext({ locale: 'en-GB', viewport: { width: 1280, height: 900 }, ...options });
+    const context = await by.newContext({ locale: 'en-GB', viewport: { width: 1280, height: 900 }, ...options });
     const page = await context.newPage();
     page.setDefaultTimeout(60_000);
     context.on('request', (request) => hosts.add(new URL(request.url()).host));
@@ -87,6 +88,26 @@ describeInChromium('the page', () => {
       }),
     );
     return Object.fromEntries(rows);
+  };
+  /** Where one token looks in one head of the story teller: the address that shows it, and the largest weights as Node computes them. */
+  const nodeWeights = async (): Promise<{ address: string; largest: number[] }> => {
+    await using runtime = await createNodeRuntime({ threads: 1 });
+    const { model, arena, tokenizer } = await loadPretrained(nodeStorage(storyTeller));
+    using inspection = new Inspection({ runtime, model, parameters: arena.tensors });
+    const { ids } = tokenizer!.encode(text);
+    const maps = await attentionMaps(inspection, readingOf(model, null, ids));
+    const [layer, head, query] = [3, 5, 9];
+    const { data } = maps[layer]!.weights;
+    const start = (head * ids.length + query) * ids.length;
+    const weights = Array.from({ length: query + 1 }, (_, key) => Number(data[start + key])).sort((a, b) => b - a);
+    const address = withText(`&at=${maps[layer]!.path}&head=${head}&query=${query}`);
+    return { address, largest: weights.slice(0, 10) };
+  };
+  const expectWeights = async (page: Page, expected: readonly number[]): Promise<void> => {
+    await page.locator('.readout tbody tr').first().waitFor();
+    const numbers = await page.locator('.readout tbody tr:not(.muted) .number').allInnerTexts();
+    expect(numbers.length).toBe(expected.length);
+    for (const [i, number] of numbers.entries()) expect(Number(number)).toBeCloseTo(expected[i]!, 3);
   };
   const hash = (page: Page): URLSearchParams => new URLSearchParams(new URL(page.url()).hash.slice(1));
   const saved = async (page: Page, menu: Locator, item: string): Promise<{ name: string; bytes: Buffer }> => {
@@ -152,23 +173,43 @@ describeInChromium('the page', () => {
   });
 
   it('shows the weights that Node computes', async () => {
-    await using runtime = await createNodeRuntime({ threads: 1 });
-    const { model, arena, tokenizer } = await loadPretrained(nodeStorage(storyTeller));
-    using inspection = new Inspection({ runtime, model, parameters: arena.tensors });
-    const { ids } = tokenizer!.encode(text);
-    const maps = await attentionMaps(inspection, readingOf(model, null, ids));
-    const [layer, head, query] = [3, 5, 9];
-    const { data } = maps[layer]!.weights;
-    const start = (head * ids.length + query) * ids.length;
-    const expected = Array.from({ length: query + 1 }, (_, key) => Number(data[start + key]))
-      .sort((a, b) => b - a)
-      .slice(0, 10);
+    const { address, largest } = await nodeWeights();
+    const page = await visit(address);
+    await expectWeights(page, largest);
+  });
 
-    const page = await visit(withText(`&at=${maps[layer]!.path}&head=${head}&query=${query}`));
-    await page.locator('.readout tbody tr').first().waitFor();
-    const numbers = await page.locator('.readout tbody tr:not(.muted) .number').allInnerTexts();
-    expect(numbers.length).toBe(expected.length);
-    for (const [i, number] of numbers.entries()) expect(Number(number)).toBeCloseTo(expected[i]!, 3);
+  it('shows them from the graphics card too, which is chosen among the settings', async ({ skip }) => {
+    const { address, largest } = await nodeWeights();
+    const withGpu = await launchChromium(softwareGpu);
+    try {
+      const page = await visit(address, {}, server, withGpu);
+      await page.locator('.readout tbody tr').first().waitFor();
+      if (await page.evaluate('navigator.gpu?.requestAdapter().then((adapter) => adapter === null) ?? true')) {
+        skip('this Chromium has no WebGPU');
+      }
+      await page.keyboard.press('?');
+      const loaded = page.waitForEvent('load');
+      await page.getByLabel('Compute on the graphics card').click();
+      await loaded;
+      await expectWeights(page, largest);
+      await page.keyboard.press('?');
+      await poll(() => textOf(page.getByRole('dialog'))).toContain('webgpu');
+      expect(problems).toEqual([]);
+    } finally {
+      await withGpu.close();
+    }
+  });
+
+  it('computes on the processor, and says why, where the graphics card that was chosen is not there', async () => {
+    const page = await visit(withText());
+    await page.evaluate("localStorage.setItem('qkv.backend', 'webgpu')");
+    await page.reload();
+    await shown(page).waitFor();
+    await page.keyboard.press('?');
+    const said = page.getByRole('dialog').getByRole('alert');
+    await said.waitFor();
+    expect(await textOf(said)).toMatch(/^The graphics card is not used: WebGPU: got no GPU/);
+    expect(await textOf(page.getByRole('dialog'))).toContain('wasm');
   });
 
   it('goes by keyboard from the grid to a token, silences the head, and takes that back', async () => {
@@ -220,7 +261,7 @@ describeInChromium('the page', () => {
     await open.focus();
     for (let round = 0; round < 20; round++) {
       await page.keyboard.press('?');
-      await page.getByRole('dialog', { name: 'Keys' }).waitFor();
+      await page.getByRole('dialog', { name: 'Keys and settings' }).waitFor();
       await page.keyboard.press('Escape');
       await page.keyboard.press('o');
       await page.getByRole('dialog', { name: 'Open a model' }).waitFor();

@@ -76,5 +76,17 @@ describeInChromium('the runtime in a page', () => {
     found.forEach((loss, i) => {
       expect(Math.abs(loss - losses[i]!)).toBeLessThan(1e-3);
     });
+    const { bytes, first, table } = await callSuite<{ bytes: number[]; first: number[]; table: number }>(
+      page,
+      'worker',
+      'keptTable',
+    );
+    expect(bytes.map((sent) => sent >= table)).toEqual([true, true, true, false, true]);
+    // kept, it is what it was when it was kept
+    expect(first).toEqual([1, 2, 4, 4, 16]);
+    expect(await callSuite(page, 'worker', 'loseGpu')).toEqual([
+      expect.stringMatching(/^QkvError: WebGPU: got a GPU that was lost \(destroyed\): .* Reload the page/s),
+      'closed',
+    ]);
   });
 });

@@ -8,6 +8,7 @@ import { ProgramCache } from '../programCache.ts';
 import type { Call, Program, ProgramOptions, Runtime, Tensors } from '../runtime.ts';
 import { onMemories, SimdKernels } from '../simdKernels.ts';
 import { compareWithReference } from './compareWithReference.ts';
+import { Gpu, requireGpu } from './gpu.ts';
 import { letMessagesIn } from './letMessagesIn.ts';
 import { type Backend, type Ort, openOrt, type WasmPaths } from './ort.ts';
 
@@ -45,6 +46,7 @@ class OrtRuntime implements WebRuntime {
   readonly backend: Backend;
   readonly threads: number;
   readonly #ort: Ort;
+  readonly #gpu: Gpu | undefined;
   readonly #sessions = new Map<number, InferenceSession>();
   readonly #programs: ProgramCache;
   readonly #flatKernels = new SimdKernels();
@@ -58,13 +60,15 @@ class OrtRuntime implements WebRuntime {
     this.backend = backend;
     this.threads = threads;
     this.name = `web (${backend})`;
+    this.#gpu = backend === 'webgpu' ? new Gpu(ort) : undefined;
     const options = sessionOptions(backend);
     this.#programs = new ProgramCache({
       compile: (program, graph) =>
         this.#next(async () => {
           // What ONNX Runtime adds to the standard stays on the processor under WebGPU, between copies: standard operators there.
           const model = lower(graph, { contrib: backend === 'wasm' }).bytes;
-          this.#sessions.set(program, await inOrt(() => ort.InferenceSession.create(model, options)));
+          await this.#inOrt(async () => this.#gpu?.start(options));
+          this.#sessions.set(program, await this.#inOrt(() => ort.InferenceSession.create(model, options)));
         }),
       release: (program) => {
         const session = this.#sessions.get(program);
@@ -94,12 +98,30 @@ class OrtRuntime implements WebRuntime {
     });
   }
 
+  keep(tensors: Iterable<HostTensor>): Disposable {
+    const kept = [...tensors];
+    this.#gpu?.keep(kept);
+    let isKept = true;
+    return {
+      [Symbol.dispose]: () => {
+        if (!isKept) return;
+        isKept = false;
+        // runs that were asked for before still read them
+        this.#next(async () => this.#gpu?.letGo(kept)).catch(() => {});
+      },
+    };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isClosed) return;
     const sessions = [...this.#sessions.values()];
     this.#sessions.clear();
     await this.#next(async () => {
-      for (const session of sessions) await session.release();
+      for (const session of sessions) await this.#inOrt(() => session.release());
+      await this.#inOrt(async () => this.#gpu?.close());
+    }).catch((error) => {
+      // with a GPU that is gone all that lay on it is gone
+      if (!this.#gpu?.isLost) throw error;
     });
     this.#isClosed = true;
   }
@@ -112,13 +134,13 @@ class OrtRuntime implements WebRuntime {
     }
     const { into = {} } = call;
     const feeds = Object.fromEntries(
-      Object.entries(call.feeds).map(([name, { dtype, shape, data }]) => [
+      Object.entries(call.feeds).map(([name, tensor]) => [
         name,
-        new this.#ort.Tensor(dtype, data as never, shape),
+        this.#gpu?.find(tensor) ?? new this.#ort.Tensor(tensor.dtype, tensor.data as never, tensor.shape),
       ]),
     );
     // Outputs that are given a place come back as zeros in a page: all are taken as they come, and copied.
-    const results = await inOrt(() => session.run(feeds));
+    const results = await this.#inOrt(() => session.run(feeds));
     const outputs: Record<string, HostTensor> = {};
     for (const [name, tensor] of Object.entries(results)) {
       const target = into[name];
@@ -126,6 +148,18 @@ class OrtRuntime implements WebRuntime {
       else outputs[name] = fromOrt(tensor);
     }
     return outputs;
+  }
+
+  /** What ONNX Runtime throws, as a `QkvError`; of C++ it is only a number. */
+  async #inOrt<T>(act: () => Promise<T>): Promise<T> {
+    try {
+      const result = act();
+      return await (this.#gpu?.orLost(result) ?? result);
+    } catch (cause) {
+      if (cause instanceof QkvError) throw cause;
+      const got = typeof cause === 'number' ? 'an exception in its code: memory may have run out' : String(cause);
+      throw new QkvError('runtime', { where: 'ONNX Runtime', got, cause });
+    }
   }
 
   /** Does the work when all that was asked for before is done. */
@@ -157,16 +191,6 @@ function checkLane(lane: number): void {
   if (lane !== 0) throw new QkvError('usage', { where: 'lane', got: `${lane}`, expected: '0: a page has one' });
 }
 
-/** What ONNX Runtime throws, as a `QkvError`; of C++ it is only a number. */
-async function inOrt<T>(act: () => Promise<T>): Promise<T> {
-  try {
-    return await act();
-  } catch (cause) {
-    const got = typeof cause === 'number' ? 'an exception in its code: memory may have run out' : String(cause);
-    throw new QkvError('runtime', { where: 'ONNX Runtime', got, cause });
-  }
-}
-
 /**
  * The runtime for pages.
  *
@@ -195,20 +219,4 @@ export async function createWebRuntime(options: WebRuntimeOptions = {}): Promise
     }
   }
   return runtime;
-}
-
-/** The part of WebGPU that is looked at; the types of pages do not have it. */
-interface Gpu {
-  requestAdapter(): Promise<object | null>;
-}
-
-async function requireGpu(): Promise<void> {
-  const gpu = 'gpu' in navigator ? (navigator.gpu as Gpu) : undefined;
-  const adapter = await gpu?.requestAdapter();
-  if (adapter) return;
-  throw new QkvError('runtime', {
-    where: 'WebGPU',
-    got: gpu ? 'no GPU that the browser lets pages use' : 'a browser, or an address that is not https, without it',
-    hint: "Use the backend 'wasm'",
-  });
 }

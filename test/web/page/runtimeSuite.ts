@@ -2,12 +2,54 @@ import gpuMjs from 'onnxruntime-web/ort-wasm-simd-threaded.asyncify.mjs?url';
 import gpuWasm from 'onnxruntime-web/ort-wasm-simd-threaded.asyncify.wasm?url';
 import mjs from 'onnxruntime-web/ort-wasm-simd-threaded.mjs?url';
 import wasm from 'onnxruntime-web/ort-wasm-simd-threaded.wasm?url';
-import { type Backend, createWebRuntime, evaluate, type Runtime } from '../../../src/web.ts';
+import { exp } from '../../../src/ops/elementwise.ts';
+import { input } from '../../../src/ops/leaf.ts';
+import { matmul } from '../../../src/ops/matmul.ts';
+import { type Backend, createWebRuntime, evaluate, float32, type Runtime } from '../../../src/web.ts';
 import { deviation } from '../../ops/deviation.ts';
 import { allSamples, buildSample, withGradients } from '../../ops/samples.ts';
 import { brokenPromises } from '../../runtime/runtimeContract.ts';
 import { trainTiny } from '../../runtime/trainTiny.ts';
 import type { Conformance, Deviating } from '../conformance.ts';
+
+/** Counts the bytes that go to the GPU: what is written into its buffers, and what those begin with. */
+function countSent(): Disposable & { readonly bytes: number } {
+  interface Sized {
+    readonly size: number;
+    readonly mappedAtCreation?: boolean;
+  }
+  type Create = (this: unknown, options: Sized) => object;
+  type Write = (
+    this: unknown,
+    buffer: object,
+    offset: number,
+    data: ArrayBufferView,
+    start?: number,
+    size?: number,
+  ) => void;
+  const { GPUDevice: device, GPUQueue: queue } = globalThis as unknown as {
+    readonly GPUDevice: { readonly prototype: { createBuffer: Create } };
+    readonly GPUQueue: { readonly prototype: { writeBuffer: Write } };
+  };
+  const { createBuffer } = device.prototype;
+  const { writeBuffer } = queue.prototype;
+  const sent = {
+    bytes: 0,
+    [Symbol.dispose]: () => {
+      device.prototype.createBuffer = createBuffer;
+      queue.prototype.writeBuffer = writeBuffer;
+    },
+  };
+  device.prototype.createBuffer = function (options) {
+    if (options.mappedAtCreation) sent.bytes += options.size;
+    return createBuffer.call(this, options);
+  };
+  queue.prototype.writeBuffer = function (buffer, offset, data, start, size) {
+    sent.bytes += size ?? data.byteLength;
+    writeBuffer.call(this, buffer, offset, data, start, size);
+  };
+  return sent;
+}
 
 const here = (path: string): string => new URL(path, import.meta.url).href;
 
@@ -84,6 +126,51 @@ export const runtimeSuite = {
   async hasGpu(): Promise<boolean> {
     const gpu = 'gpu' in navigator ? (navigator.gpu as { requestAdapter(): Promise<object | null> }) : undefined;
     return (await gpu?.requestAdapter()) != null;
+  },
+
+  /**
+   * A product with a table, run again and again: bytes that went to the GPU for each run, and the first number of each result. The table's
+   * numbers are doubled before each run but the first.
+   */
+  async keptTable(): Promise<{ bytes: number[]; first: number[]; table: number }> {
+    const runtime = await runtimeOf('webgpu');
+    const size = 256;
+    const x = input('x', 'float32', [1, size]);
+    const table = float32([size, size], new Float32Array(size * size).fill(1));
+    const graph = { outputs: { y: matmul(x, input('table', 'float32', [size, size])) }, names: new Map() };
+    using program = await runtime.compile(graph);
+    const feeds = { x: float32([1, size], new Float32Array(size).fill(1 / size)), table };
+    using sent = countSent();
+    const [bytes, first]: [number[], number[]] = [[], []];
+    const run = async (): Promise<void> => {
+      const before = sent.bytes;
+      const [outputs] = await runtime.run([{ program, feeds }]);
+      bytes.push(sent.bytes - before);
+      first.push(outputs!['y']!.data[0]!);
+      table.data.set(table.data.map((value) => 2 * (value as number)) as Float32Array);
+    };
+    await run();
+    await run();
+    const [kept, again] = [runtime.keep!([table]), runtime.keep!([table])];
+    await run();
+    kept[Symbol.dispose]();
+    kept[Symbol.dispose]();
+    await run();
+    again[Symbol.dispose]();
+    await run();
+    return { bytes, first, table: table.data.byteLength };
+  },
+
+  /** What a run says when the GPU goes away, and what closing the runtime says then; no other test can use WebGPU after it. */
+  async loseGpu(): Promise<string[]> {
+    const runtime = await runtimeOf('webgpu');
+    const graph = { outputs: { y: exp(input('x', 'float32', [1])) }, names: new Map() };
+    const program = await runtime.compile(graph);
+    const { env } = await import('onnxruntime-web/webgpu');
+    ((await env.webgpu.device) as unknown as { destroy(): void }).destroy();
+    const run = runtime.run([{ program, feeds: { x: float32([1], [1]) } }]);
+    const said = await run.then(String, String);
+    return [said, await runtime[Symbol.asyncDispose]().then(() => 'closed', String)];
   },
 
   threads(): { isolated: boolean; shared: boolean; workers: boolean } {

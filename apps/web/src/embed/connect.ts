@@ -10,7 +10,7 @@ export async function connect(): Promise<Engine> {
     return Promise.reject(error);
   };
   return {
-    info: async () => ({ backend: 'wasm', threads: 1, isCrossOriginIsolated: false }),
+    info: async () => ({ backend: 'wasm', refusal: null, threads: 1, isCrossOriginIsolated: false }),
     open: async () => scene.card,
     close: async () => {},
     read: async () => scene.reading,

@@ -1,12 +1,14 @@
 import { useEffect, useState } from 'preact/hooks';
 import { t } from '../i18n/shell.ts';
 import { engine } from '../state/engine.ts';
-import { singleKeys } from '../state/settings.ts';
+import { backend, singleKeys } from '../state/settings.ts';
 import { Dialog } from '../ui/Dialog.tsx';
 import { Toggle } from '../ui/Toggle.tsx';
 import type { View } from '../views/registry.ts';
 import type { EngineInfo } from '../worker/contract.ts';
 import { dialog } from './dialog.ts';
+
+const hasGpu = 'gpu' in navigator;
 
 /** The keys of the whole page and of the view that is shown. */
 export function HelpDialog({ shown }: { readonly shown: View }) {
@@ -28,6 +30,21 @@ export function HelpDialog({ shown }: { readonly shown: View }) {
       <div>
         <Toggle label={t('help.singleKeys')} isOn={singleKeys.value} onChange={(isOn) => (singleKeys.value = isOn)} />
         <p class="muted small">{t('help.singleKeys.hint')}</p>
+      </div>
+      <div>
+        <Toggle
+          label={t('help.gpu')}
+          isOn={backend.value === 'webgpu'}
+          isDisabled={!hasGpu}
+          onChange={(isOn) => {
+            backend.value = isOn ? 'webgpu' : 'wasm';
+            location.reload();
+          }}
+        />
+        <p class="muted small">{t(hasGpu ? 'help.gpu.hint' : 'help.gpu.none')}</p>
+        {info !== null && info.refusal !== null && (
+          <p role="alert">{t('help.gpu.refused', { reason: info.refusal })}</p>
+        )}
       </div>
       <p>{t('help.private')}</p>
       {info && <p class="muted small">{t('help.version', { version: __VERSION__, ...info })}</p>}

@@ -1,8 +1,9 @@
 import { connect } from '../worker/client.ts';
 import type { Engine, EngineError } from '../worker/contract.ts';
+import { backend } from './settings.ts';
 
 /** The worker that computes. */
-export const engine: Promise<Engine> = connect();
+export const engine: Promise<Engine> = connect({ backend: backend.value });
 
 // What is asked makes the worker prepare its runtime while the model is still being fetched. Who opens a model hears of a failure.
 engine.then((connected) => connected.info()).catch(() => {});

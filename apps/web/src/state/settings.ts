@@ -1,4 +1,5 @@
 import { effect, type Signal, signal } from '@preact/signals';
+import type { Backend } from '../../../../src/runtime/web/ort.ts';
 import { oneOfCodec } from './codecs.ts';
 import { shared } from './shared.ts';
 
@@ -20,6 +21,9 @@ export const theme: Signal<Theme> = signal(stored('theme', themes) ?? 'auto');
 /** Letters that do something without Ctrl or Alt: people who speak to their machine turn them off (WCAG 2.1.4). */
 export const singleKeys: Signal<boolean> = signal(stored('singleKeys', ['on', 'off']) !== 'off');
 
+/** What computes for the views, chosen before the page is loaded. */
+export const backend: Signal<Backend> = signal(stored('backend', ['wasm', 'webgpu']) ?? 'wasm');
+
 const darkScheme = matchMedia('(prefers-color-scheme: dark)');
 const schemeIsDark = signal(darkScheme.matches);
 darkScheme.addEventListener('change', () => (schemeIsDark.value = darkScheme.matches));
@@ -37,6 +41,7 @@ effect(() => {
   document.documentElement.dataset['theme'] = isDark() ? 'dark' : 'light';
   store('theme', theme.value);
 });
+effect(() => store('backend', backend.value));
 effect(() => store('singleKeys', singleKeys.value ? 'on' : 'off'));
 
 /** Storage may be off, as in a private window: the page then forgets. */

@@ -1,4 +1,5 @@
 import { proxy, type Remote, wrap } from 'comlink';
+import type { Backend } from '../../../../src/runtime/web/ort.ts';
 import type { Engine } from './contract.ts';
 import { EngineFailure } from './engineError.ts';
 import type { RemoteService, Services } from './wire.ts';
@@ -25,6 +26,8 @@ const engine: Names<Engine> = {
 export interface ConnectOptions {
   /** The address of another hub than Hugging Face's. */
   readonly hub?: string;
+  /** What the engine shall compute on: `wasm` when left out. Where `webgpu` cannot be had it is `wasm`, and `info` says why. */
+  readonly backend?: Backend;
 }
 
 /** Starts the worker that computes for the views: see `startService`. */
@@ -39,7 +42,7 @@ export function connect(options: ConnectOptions = {}): Promise<Engine> {
 export async function startService<Name extends keyof Services>(
   name: Name,
   names: Names<Services[Name]>,
-  { hub }: ConnectOptions = {},
+  { hub, backend = 'wasm' }: ConnectOptions = {},
 ): Promise<Services[Name]> {
   const worker = new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' });
   const failed = new Promise<never>((_, reject) => {
@@ -50,7 +53,7 @@ export async function startService<Name extends keyof Services>(
   failed.catch(() => {});
   const remote = wrap<RemoteService>(worker);
   const places = { baseUrl: document.baseURI, ...(hub !== undefined && { hub }) };
-  await Promise.race([remote.start(name, places), failed]);
+  await Promise.race([remote.start(name, places, backend), failed]);
   const methods = Object.keys(names).map((method) => [
     method,
     async (...args: unknown[]) => Promise.race([call(remote, method, args), failed]),

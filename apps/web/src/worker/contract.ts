@@ -165,6 +165,8 @@ export interface GenerateRequest {
 
 export interface EngineInfo {
   readonly backend: 'wasm' | 'webgpu';
+  /** Why WebGPU, which was asked for, does not compute; null where it does, or was not. */
+  readonly refusal: string | null;
   readonly threads: number;
   readonly isCrossOriginIsolated: boolean;
 }

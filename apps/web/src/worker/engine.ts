@@ -9,6 +9,7 @@ import { residualNorms } from '../../../../src/inspect/residualNorms.ts';
 import { loadTunedLens, tunedLensFile } from '../../../../src/inspect/tunedLens.ts';
 import type { TokenChoice } from '../../../../src/inspect/wordHead.ts';
 import { loadPretrained } from '../../../../src/pretrained/pretrained.ts';
+import type { Backend } from '../../../../src/runtime/web/ort.ts';
 import { createWebRuntime, type WebRuntime } from '../../../../src/runtime/web/web.ts';
 import type { AttentionMap, Choice, Edits, Engine, TextInput } from './contract.ts';
 import { explain } from './explain.ts';
@@ -25,15 +26,22 @@ const MOST_MODELS = 2;
 const KEPT_BYTES = 2 ** 25;
 
 /** The engine on `qkv/web`, in this thread. */
-export function createEngine(places: Places): Engine {
+export function createEngine(places: Places, asked: Backend): Engine {
   const jobs = new Jobs();
   const models = new Map<number, OpenModel>();
   /** Models whose generation was told to end. */
   const stopped = new Set<number>();
   let next = 1;
   let made: Promise<WebRuntime> | undefined;
+  let refusal: string | null = null;
+  const make = (backend: Backend): Promise<WebRuntime> =>
+    createWebRuntime({ backend, wasmPaths: ortFiles(places.baseUrl, backend) });
   const runtime = (): Promise<WebRuntime> => {
-    made ??= createWebRuntime({ wasmPaths: ortFiles(places.baseUrl) });
+    made ??= make(asked).catch((error: unknown) => {
+      if (asked === 'wasm') throw error;
+      refusal = error instanceof Error ? error.message : String(error);
+      return make('wasm');
+    });
     return made;
   };
 
@@ -60,7 +68,7 @@ export function createEngine(places: Places): Engine {
   return {
     async info() {
       const { backend, threads } = await runtime();
-      return { backend, threads, isCrossOriginIsolated: globalThis.crossOriginIsolated };
+      return { backend, refusal, threads, isCrossOriginIsolated: globalThis.crossOriginIsolated };
     },
 
     async open(source, onProgress) {

@@ -34,6 +34,7 @@ export class OpenModel implements Disposable {
   /** The maps of the last reading, where they are not too large to keep. */
   lastMaps: { readonly key: string; readonly maps: readonly LayerAttention[] } | undefined;
   readonly #runtime: Runtime;
+  readonly #kept: Disposable | undefined;
   readonly #pretrained: Pretrained;
   #session: GenerationSession | undefined;
   readonly #translations = new Map<string, readonly number[]>();
@@ -60,6 +61,7 @@ export class OpenModel implements Disposable {
     this.tokensOf = tokenReader(tokenizer);
     this.defaults = model.kind === 'encoder' ? {} : generationDefaults(model, generationConfig);
     this.inspection = new Inspection({ runtime, model, parameters: arena.tensors });
+    this.#kept = runtime.keep?.(Object.values(arena.tensors));
     const { pass } = this.inspection;
     const places = placesOf(pass);
     this.places = places.map(({ path, kind, layer, heads }) => ({ path, kind, layer, heads }));
@@ -161,6 +163,7 @@ export class OpenModel implements Disposable {
   [Symbol.dispose](): void {
     this.#session?.[Symbol.dispose]();
     this.inspection[Symbol.dispose]();
+    this.#kept?.[Symbol.dispose]();
   }
 
   #idsOf(where: string, text: string, most: number): readonly number[] {

@@ -1,3 +1,4 @@
+import type { Backend } from '../../../../src/runtime/web/ort.ts';
 import type { Training } from '../training/contract.ts';
 import type { Engine, EngineError } from './contract.ts';
 import type { Places } from './openSource.ts';
@@ -14,7 +15,7 @@ export interface Services {
 /** A service as its worker exposes it. */
 export interface RemoteService {
   /** Must be called first. Models, texts and ONNX Runtime's files lie beside the page. */
-  start(service: keyof Services, places: Places): Promise<void>;
+  start(service: keyof Services, places: Places, backend: Backend): Promise<void>;
   call(name: string, ...args: unknown[]): Promise<Outcome<unknown>>;
 }
 

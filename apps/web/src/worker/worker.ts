@@ -1,4 +1,5 @@
 import { expose, type ProxyMarked, type Remote, releaseProxy, transfer } from 'comlink';
+import type { Backend } from '../../../../src/runtime/web/ort.ts';
 import { createEngine } from './engine.ts';
 import { engineErrorOf } from './engineError.ts';
 import type { Places } from './openSource.ts';
@@ -11,14 +12,14 @@ type Callback = Remote<((...given: unknown[]) => void) & ProxyMarked>;
 
 let service: object | undefined;
 
-const services: { readonly [Name in keyof Services]: (places: Places) => Promise<Services[Name]> } = {
-  engine: async (places) => createEngine(places),
+const services: { readonly [Name in keyof Services]: (places: Places, backend: Backend) => Promise<Services[Name]> } = {
+  engine: async (places, backend) => createEngine(places, backend),
   training: async ({ baseUrl }) => (await import('../training/training.ts')).createTraining(baseUrl),
 };
 
 const remote: RemoteService = {
-  async start(name, places) {
-    service ??= await services[name](places);
+  async start(name, places, backend) {
+    service ??= await services[name](places, backend);
   },
   async call(name, ...args) {
     const callbacks = args.filter((arg): arg is Callback => typeof arg === 'function');
