@@ -15,6 +15,7 @@ import { qkv, root } from '../cli/qkv.ts';
 import { trainWatched } from '../cli/trainWatched.ts';
 import { TinyRecipe } from '../train/tinyRecipe.ts';
 import { describeInChromium, launchChromium, openPage } from './chromium.ts';
+import { poll } from './visit.ts';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -82,7 +83,7 @@ describeInChromium('qkv look in a browser', () => {
 
     // every layer and head; nothing that a model would be needed for
     await page.getByRole('tab', { name: 'Encoder self' }).click();
-    await expect.poll(() => page.getByRole('gridcell').count()).toBe(2 * 4);
+    await poll(() => page.getByRole('gridcell').count()).toBe(2 * 4);
     await page.locator('[role=gridcell][tabindex="0"]').focus();
     await page.keyboard.press('x');
     await page.keyboard.press('ArrowRight');
@@ -100,7 +101,7 @@ describeInChromium('qkv look in a browser', () => {
     ).toBe('PNG');
     await page.getByLabel('Language').selectOption('zh');
     expect(await page.locator('dt').allInnerTexts()).toEqual(['原文', '译文']);
-    await expect.poll(() => page.title()).toBe('marian 的注意力');
+    await poll(() => page.title()).toBe('marian 的注意力');
     expect(requests.filter((url) => !/^(data|blob):/.test(url))).toEqual([`${pathToFileURL(out)}`]);
     expect(problems).toEqual([]);
     await context.close();
@@ -118,7 +119,7 @@ describeInChromium('qkv look in a browser', () => {
     await page.goto(String(pathToFileURL(out)));
     await page.locator('.token-column button').first().waitFor();
     expect(await page.locator('dd').first().textContent()).toBe(text);
-    await expect.poll(() => page.title()).toBe('stories260K 的注意力');
+    await poll(() => page.title()).toBe('stories260K 的注意力');
     await page.evaluate(axe);
     for (const scheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme: scheme });

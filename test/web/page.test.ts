@@ -15,6 +15,7 @@ import { buildSite } from './buildSite.ts';
 import { describeInChromium, launchChromium, softwareGpu } from './chromium.ts';
 import { makePageModels, type PageModels } from './pageModels.ts';
 import { type PageServer, servePage } from './pageServer.ts';
+import { poll } from './visit.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const storyTeller = join(root, 'models/stories260K');
@@ -26,9 +27,6 @@ interface Violation {
   readonly id: string;
   readonly nodes: readonly { readonly html: string; readonly failureSummary?: string }[];
 }
-
-/** A page on a busy machine takes its time. */
-const poll = <T>(look: () => T) => expect.poll(look, { timeout: 30_000 });
 
 describeInChromium('the page', () => {
   let built: BuiltPage;
@@ -246,7 +244,7 @@ describeInChromium('the page', () => {
     await page.keyboard.press('ArrowDown');
     await page.keyboard.press('ArrowDown');
     await page.keyboard.press('ArrowRight');
-    expect(await textOf(page.locator('.readout p').first())).toMatch(/^▁upon → ▁Once\s+0\.\d+$/);
+    await poll(() => textOf(page.locator('.readout p').first())).toMatch(/^▁upon → ▁Once\s+0\.\d+$/);
     await page.keyboard.press('?');
     await page.getByRole('dialog').waitFor();
     await page.keyboard.press('Escape');
@@ -404,8 +402,8 @@ describeInChromium('the page', () => {
 
     await sentences.selectOption('first → second');
     await poll(read).toEqual(near(largest(row.slice(second))));
-    expect(await columns(0)).toEqual(['[CLS]', 'where', 'is', 'the', 'cat', '[SEP]']);
-    expect(await columns(1)).toEqual(['it', 'sat', 'on', 'a', 'mat', '[SEP]']);
+    await poll(() => columns(0)).toEqual(['[CLS]', 'where', 'is', 'the', 'cat', '[SEP]']);
+    await poll(() => columns(1)).toEqual(['it', 'sat', 'on', 'a', 'mat', '[SEP]']);
     await page.getByRole('button', { name: 'Undo', exact: true }).click();
     await poll(async () => (await columns(1)).length).toBe(second);
     expect(await page.getByLabel('Second text (optional)').inputValue()).toBe('');
@@ -424,9 +422,11 @@ describeInChromium('the page', () => {
 
     await page.getByLabel('Translation').fill('the');
     await poll(async () => (await columns(0)).join('')).toContain('the');
-    expect(await columns(1)).toEqual(source);
+    const target = await columns(0);
+    await poll(() => columns(1)).toEqual(source);
     await page.getByRole('tab', { name: 'Decoder self' }).click();
-    await poll(() => columns(1)).toEqual(await columns(0));
+    await poll(() => columns(0)).toEqual(target);
+    await poll(() => columns(1)).toEqual(target);
     await page.getByRole('tab', { name: 'Encoder self' }).click();
     await poll(() => columns(0)).toEqual(source);
     expect(problems).toEqual([]);
@@ -449,8 +449,8 @@ describeInChromium('the page', () => {
       .first()
       .click();
     await poll(() => page.locator('.picture').count()).toBe(2);
-    expect(await textOf(page.locator('.picture h2').nth(1))).toContain('stories260K');
-    expect(await page.locator('.picture').nth(1).locator('button.token').count()).toBeGreaterThan(0);
+    await poll(() => textOf(page.locator('.picture h2').nth(1))).toContain('stories260K');
+    await poll(() => page.locator('.picture').nth(1).locator('button.token').count()).toBeGreaterThan(0);
   });
 
   it('opens files that are chosen, and says in words what is wrong with others', async () => {

@@ -7,7 +7,7 @@ import type { BuiltPage } from './buildPage.ts';
 import { buildSite } from './buildSite.ts';
 import { describeInChromium, launchChromium } from './chromium.ts';
 import { type PageServer, servePage } from './pageServer.ts';
-import { accessibility, isTooWide, type SavedChart, savedChart, textOf, visit } from './visit.ts';
+import { accessibility, isTooWide, poll, type SavedChart, savedChart, textOf, visit } from './visit.ts';
 
 describeInChromium('Train', () => {
   let built: BuiltPage;
@@ -51,7 +51,7 @@ describeInChromium('Train', () => {
     expect(training!.map(({ x }) => x)).toEqual(Array.from({ length: 100 }, (_, i) => i + 1));
     expect(training!.at(-1)!.y).toBeLessThan(training![0]!.y - 0.8);
     expect(validation!.at(-1)!.y).toBeLessThan(validation![0]!.y);
-    expect(await textOf(whole.locator('.run-output').first())).not.toBe('');
+    await poll(() => textOf(whole.locator('.run-output').first())).not.toBe('');
 
     const { page } = await visit(browser, `${server.url}#view=train`);
     await choose(page, sizes);
@@ -79,9 +79,9 @@ describeInChromium('Train', () => {
     const time = page.getByLabel('Time');
     await time.focus();
     await page.keyboard.press('Home');
-    await expect.poll(() => time.getAttribute('aria-valuetext')).toBe('step 0');
+    await poll(() => time.getAttribute('aria-valuetext')).toBe('step 0');
     await button(page, 'Follow the newest').click();
-    await expect.poll(() => time.getAttribute('aria-valuetext')).toBe('step 100');
+    await poll(() => time.getAttribute('aria-valuetext')).toBe('step 100');
 
     // and the model can be looked into, after one more reload too
     await page.reload();
@@ -89,7 +89,7 @@ describeInChromium('Train', () => {
     await page.locator('.lines-box').waitFor();
     expect(await textOf(page.locator('.model-name strong'))).toBe('shakespeare-step-100');
     expect(await page.getByLabel('Text', { exact: true }).inputValue()).toBe('To be, or not to be');
-    await expect.poll(() => page.getByRole('gridcell').count()).toBe(2 * 4);
+    await poll(() => page.getByRole('gridcell').count()).toBe(2 * 4);
     await page.getByRole('tab', { name: 'Predict' }).click();
     await page.locator('.predict').waitFor();
     expect(problems).toEqual([]);
@@ -101,8 +101,8 @@ describeInChromium('Train', () => {
     await choose(page, { Layers: 0, Width: 0, Batch: 1, Steps: 0 });
     await button(page, 'Start').click();
     await ends(page);
-    expect(await page.getByRole('group', { name: /cross-attention/ }).count()).toBe(1);
-    expect(await textOf(page.locator('.run-sample').first())).toContain('a person: ');
+    await poll(() => page.getByRole('group', { name: /cross-attention/ }).count()).toBe(1);
+    await poll(() => textOf(page.locator('.run-sample').first())).toContain('a person: ');
     await button(page, 'Stop for good…').click();
     await button(page, 'Discard the run and its model').click();
     await button(page, 'Start').waitFor();
@@ -161,13 +161,13 @@ describeInChromium('Train', () => {
     expect(points('Validation')).toEqual(
       metrics.flatMap(({ step, validation }) => (validation ? [{ x: step, y: validation.loss }] : [])),
     );
-    await expect.poll(() => page.locator('.over-time-head').count(), { timeout: 20_000 }).toBe(2 * 2);
+    await poll(() => page.locator('.over-time-head').count()).toBe(2 * 2);
     expect(await page.locator('.run-output').count()).toBeGreaterThan(0);
     // the newest came too, though the process ended with it
-    expect(await page.getByLabel('Time').getAttribute('aria-valuetext')).toBe('step 1,500');
+    await poll(() => page.getByLabel('Time').getAttribute('aria-valuetext')).toBe('step 1,500');
     // the maps that came are still there when the server is gone
     await page.getByLabel('Time').fill('0');
-    await expect.poll(() => page.getByLabel('Time').getAttribute('aria-valuetext')).toBe('step 0');
+    await poll(() => page.getByLabel('Time').getAttribute('aria-valuetext')).toBe('step 0');
     await page.locator('.labelled-heat').waitFor();
     expect(problems.filter((text) => !/ERR_|Failed to load/.test(text))).toEqual([]);
   });

@@ -23,6 +23,7 @@ import { buildSite } from './buildSite.ts';
 import { describeInChromium, launchChromium } from './chromium.ts';
 import { makePageModels, type PageModels } from './pageModels.ts';
 import { type PageServer, servePage } from './pageServer.ts';
+import { poll } from './visit.ts';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -113,7 +114,6 @@ describeInChromium('Step through and Predict', () => {
     return await Array.fromAsync(continueEdited(inspection, reading, { edits, bannedIds, maxNewTokens }));
   }
 
-  const poll = <T>(what: () => Promise<T>) => expect.poll(what, { timeout: 60_000 });
   // biome-ignore lint/performance/useDomNodeTextContent: as a person reads it, without what is hidden
   const textOf = (locator: Locator): Promise<string> => locator.innerText();
   const stage = (page: Page, name: string): Locator => page.locator(`[data-stage="${name}"]`);

@@ -1,8 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import type { Browser, Locator, Page } from 'playwright-core';
+import { expect } from 'vitest';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** Looks again and again until it is as expected: a page on a busy machine takes its time. */
+export const poll = <T>(look: () => T) => expect.poll(look, { timeout: 60_000 });
 
 /** A page at an address, English and 1280 px wide where nothing else is said. What goes wrong in it unseen is in `problems`. */
 export async function visit(

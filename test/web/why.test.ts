@@ -11,7 +11,7 @@ import type { BuiltPage } from './buildPage.ts';
 import { buildSite } from './buildSite.ts';
 import { describeInChromium, launchChromium } from './chromium.ts';
 import { type PageServer, servePage } from './pageServer.ts';
-import { accessibility, isTooWide, savedChart, textOf, visit } from './visit.ts';
+import { accessibility, isTooWide, poll, savedChart, textOf, visit } from './visit.ts';
 
 const folder = resolve(import.meta.dirname, '../../docs/why');
 const stored = globSync('*.json', { cwd: folder }).map((file) => basename(file, '.json'));
@@ -96,7 +96,7 @@ describeInChromium('Why', () => {
     const ticks = (): Promise<string[]> => box.locator('.chart-drawing text').allInnerTexts();
     const before = await ticks();
     await box.getByLabel('log y').click();
-    expect(await ticks()).not.toEqual(before);
+    await poll(ticks).not.toEqual(before);
   });
 
   it('scale: draws products and their softmax, by hand', async () => {
@@ -119,7 +119,7 @@ describeInChromium('Why', () => {
     }
     const before = await shown('raw');
     await page.getByRole('button', { name: 'Draw again' }).click();
-    expect(await shown('raw')).not.toEqual(before);
+    await poll(() => shown('raw')).not.toEqual(before);
   });
 
   it('positions: the products of sinusoids over their distance', async () => {
