@@ -409,9 +409,11 @@ const instruments: readonly Instrument<never>[] = [
     async show({ opened, inspection, reading }, { out, steps, file: lines, learningRate }) {
       const { saveTunedLens, trainTunedLens } = await import('../../src/inspect/tunedLens.ts');
       const readings = [reading];
-      if (lines !== undefined) {
-        for await (const text of textsOf({ texts: [], file: lines }))
-          if (text) readings.push(await opened.read(text, {}));
+      let number = 0;
+      for await (const text of lines === undefined ? [] : textsOf({ texts: [], file: lines })) {
+        number++;
+        if (text) readings.push(await opened.read(text, { where: `${lines}:${number}` }));
+        if (readings.length === steps) break; // no more are learned from
       }
       const divergences: number[] = [];
       const lens = await trainTunedLens(inspection, readings, {

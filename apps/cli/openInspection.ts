@@ -11,10 +11,10 @@ import { tokenText } from './tokenText.ts';
 export interface OpenInspection extends AsyncDisposable {
   readonly inspection: Inspection;
   readonly tokenizer: Tokenizer;
-  /** A text as the model reads it; of an encoder-decoder model with its own translation where no target is given. */
+  /** A text as the model reads it; of an encoder-decoder model with its own translation where no target is given. Errors name `where`. */
   read(
     text: string,
-    more: { readonly target?: string | undefined; readonly pair?: string | undefined },
+    more: { readonly target?: string | undefined; readonly pair?: string | undefined; readonly where?: string },
   ): Promise<Reading>;
   textOf(id: number): string;
 }
@@ -32,9 +32,9 @@ export async function openInspection(path: string, adapter: string | undefined):
       inspection,
       tokenizer,
       textOf,
-      async read(text, { target, pair }) {
+      async read(text, { target, pair, where }) {
         refuse('--pair', pair, 'an encoder');
-        const { sourceIds, targetIds } = await readTexts(running, text, target);
+        const { sourceIds, targetIds } = await readTexts(running, text, target, where);
         const { readingOf } = await import('../../src/inspect/reading.ts');
         return readingOf(model, sourceIds, targetIds);
       },
@@ -52,10 +52,10 @@ export async function openInspection(path: string, adapter: string | undefined):
     inspection,
     tokenizer,
     textOf,
-    async read(text, { target, pair }) {
+    async read(text, { target, pair, where }) {
       refuse('--target', target, 'an encoder-decoder model');
       const given = pair === undefined ? text : ([text, pair] as const);
-      const [encoded] = encodeTexts(model, tokenizer.encode, [given], { nameOf: () => 'TEXT' });
+      const [encoded] = encodeTexts(model, tokenizer.encode, [given], { nameOf: () => where ?? 'TEXT' });
       const { ids, segments = [] } = encoded!;
       return { ids, ...(model.segments > 1 && { segments }) };
     },

@@ -6,13 +6,14 @@ export async function readTexts(
   { session, tokenizer, defaults }: RunningModel,
   text: string,
   given: string | undefined,
+  where = 'TEXT',
 ): Promise<{ sourceIds: readonly number[] | null; targetIds: readonly number[]; target?: string }> {
   const { model } = session;
   const ids = tokenizer.encode(text).ids;
-  if (ids.length === 0) throw new QkvError('usage', { where: 'TEXT', got: 'no tokens', expected: 'a text' });
+  if (ids.length === 0) throw new QkvError('usage', { where, got: 'no tokens', expected: 'a text' });
   if (ids.length > model.maxLength) {
     const expected = `at most ${model.maxLength}, the positions of the model`;
-    throw new QkvError('usage', { where: 'TEXT', got: `${ids.length} tokens`, expected });
+    throw new QkvError('usage', { where, got: `${ids.length} tokens`, expected });
   }
   if (model.kind === 'causal') {
     if (given === undefined) return { sourceIds: null, targetIds: ids };

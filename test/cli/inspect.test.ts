@@ -1,4 +1,4 @@
-import { cpSync, existsSync } from 'node:fs';
+import { cpSync, existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { headStatistics } from '../../src/inspect/headStatistics.ts';
@@ -156,6 +156,18 @@ describe('qkv inspect', () => {
       qkv(['inspect', 'lens', story, text, '--json']),
     ]);
     expect(JSON.parse(tuned.stdout).entropy).not.toEqual(JSON.parse(plain.stdout).entropy);
+  });
+
+  it('names the line of a file that is too long for the model, and leaves no lens behind', async () => {
+    const file = join(models.folder, 'lines.txt');
+    const out = join(models.folder, 'no-lens.safetensors');
+    writeFileSync(file, `a dog.\n\n${'a dog ran. '.repeat(300)}\n`);
+    const learn = ['inspect', 'tune-lens', story, text, '--file', file, '--out', out];
+    const run = await qkv([...learn, '--steps', '3']);
+    expect(run).toMatchObject({ code: 2, stdout: '' });
+    expect(run.stderr).toMatch(/lines\.txt:3\n {2}got +\d+ tokens\n {2}expected at most 512/);
+    expect(existsSync(out)).toBe(false);
+    expect(await qkv([...learn, '--steps', '2']), 'it is not learned from').toMatchObject({ code: 0 });
   });
 
   it.each([
