@@ -11,15 +11,23 @@ import { capture, captureEach } from '../../src/inspect/capture.ts';
 import { directLogitAttribution } from '../../src/inspect/directLogit.ts';
 import { headStatistics } from '../../src/inspect/headStatistics.ts';
 import { Inspection } from '../../src/inspect/inspection.ts';
-import { lens } from '../../src/inspect/lens.ts';
+import { type LensOptions, lens } from '../../src/inspect/lens.ts';
 import { predictions } from '../../src/inspect/predictions.ts';
+import { readingOf } from '../../src/inspect/reading.ts';
 import { residualNorms } from '../../src/inspect/residualNorms.ts';
 import { attentionRollout } from '../../src/inspect/rollout.ts';
 import { streamShape } from '../../src/inspect/stream.ts';
-import { loadTunedLens, saveTunedLens, type TunedLens, trainTunedLens } from '../../src/inspect/tunedLens.ts';
+import {
+  loadTunedLens,
+  saveTunedLens,
+  type TunedLens,
+  trainTunedLens,
+  tunedLensFile,
+} from '../../src/inspect/tunedLens.ts';
 import { declarationsOf } from '../../src/models/declarations.ts';
 import { parseModel } from '../../src/models/registry.ts';
 import { ParameterArena } from '../../src/nn/parameterArena.ts';
+import { loadPretrained } from '../../src/pretrained/pretrained.ts';
 import { createNodeRuntime } from '../../src/runtime/node/node.ts';
 import { families, opened } from './opened.ts';
 
@@ -176,6 +184,22 @@ describe('the tuned lens', () => {
       expect(found.choices[0]).not.toEqual(plain.choices[0]);
     },
   );
+
+  it.each([
+    ['stories260K', 'Tom and his dog went to the park. They saw a big red ball under the tree and wanted to play.'],
+    ['poetry', '五言绝句：春眠不覺曉，處處聞啼鳥。夜來風雨聲，花落知多少。'],
+  ])('that %s brings along reads all layers but the last better than the logit lens', async (name, text) => {
+    const storage = nodeStorage(join(import.meta.dirname, '../../models', name));
+    const { model, arena, tokenizer } = await loadPretrained(storage);
+    using inspection = new Inspection({ runtime, model, parameters: arena.tensors });
+    const reading = readingOf(model, null, tokenizer!.encode(text).ids);
+    const tuned = await loadTunedLens(storage, tunedLensFile);
+    const losses = async (options: LensOptions): Promise<number[]> =>
+      (await lens(inspection, reading, options)).loss.map((row) => sum(row.map((loss) => loss ?? 0)));
+    const [plain, through] = [await losses({}), await losses({ tuned })];
+    expect(through.at(-1)).toBe(plain.at(-1));
+    for (const [layer, loss] of through.slice(0, -1).entries()) expect(loss, `${layer}`).toBeLessThan(plain[layer]!);
+  });
 
   it('of another model, or damaged, is refused', async () => {
     const { inspection, reading } = await open('gpt2');

@@ -600,7 +600,7 @@ describeInChromium('Step through and Predict', () => {
     await isSettled(page);
     expect(await accessibility(page)).toEqual([]);
 
-    const without = await visit('predict', 'stories260K', { 'predict.lensKind': 'tuned' });
+    const without = await visit('predict', 'marian', { 'predict.lensKind': 'tuned' });
     await without.locator('.lens-scroll tbody td').first().waitFor();
     expect(await without.getByRole('combobox', { name: 'Lens', exact: true }).count()).toBe(0);
     expect(problems).toEqual([]);
