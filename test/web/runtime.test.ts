@@ -84,6 +84,10 @@ describeInChromium('the runtime in a page', () => {
     expect(bytes.map((sent) => sent >= table)).toEqual([true, true, true, false, true]);
     // kept, it is what it was when it was kept
     expect(first).toEqual([1, 2, 4, 4, 16]);
+    expect(await callSuite(page, 'worker', 'noRoom')).toEqual([
+      expect.stringMatching(/^QkvError: WebGPU: got no room for weights \[4\], 16 bytes: .* the backend 'wasm'$/s),
+      1,
+    ]);
     expect(await callSuite(page, 'worker', 'loseGpu')).toEqual([
       expect.stringMatching(/^QkvError: WebGPU: got a GPU that was lost \(destroyed\): .* Reload the page/s),
       'closed',

@@ -18,6 +18,8 @@ interface GpuBuffer {
 interface GpuDevice {
   readonly lost: Promise<{ readonly reason: string; readonly message: string }>;
   createBuffer(options: { size: number; usage: number; mappedAtCreation: boolean }): GpuBuffer;
+  pushErrorScope(filter: 'validation' | 'out-of-memory'): void;
+  popErrorScope(): Promise<{ readonly message: string } | null>;
 }
 
 interface NavigatorGpu {
@@ -29,9 +31,14 @@ const USAGE = 0x04 | 0x08 | 0x80;
 /** ONNX Runtime reads vectors of four numbers: its own buffers are multiples of their size. */
 const MULTIPLE = 16;
 
+interface Placed {
+  readonly buffer: GpuBuffer;
+  readonly tensor: Tensor;
+}
+
 interface Kept {
   users: number;
-  placed?: { readonly buffer: GpuBuffer; readonly tensor: Tensor };
+  placed?: Promise<Placed>;
 }
 
 /** The GPU that ONNX Runtime computes on: what lies on it from one run to the next, and that it can go away. */
@@ -85,32 +92,58 @@ export class Gpu {
       const kept = this.#kept.get(data);
       if (!kept || --kept.users > 0) continue;
       this.#kept.delete(data);
-      kept.placed?.buffer.destroy();
+      destroy(kept);
     }
   }
 
   async close(): Promise<void> {
-    for (const { placed } of this.#kept.values()) placed?.buffer.destroy();
+    for (const kept of this.#kept.values()) destroy(kept);
     this.#kept.clear();
     await this.#anchor?.release();
   }
 
-  /** The tensor on the GPU, where it is kept. */
-  find({ shape, data }: HostTensor): Tensor | undefined {
+  /** The tensor on the GPU, where it is kept. @throws QkvError `runtime` where it has no room for it */
+  async find({ shape, data }: HostTensor): Promise<Tensor | undefined> {
     const kept = this.#kept.get(data);
     if (!kept || !this.#device || data.length === 0) return undefined;
     kept.placed ??= this.#place(this.#device, shape, data as Float32Array);
-    return kept.placed.tensor;
+    return (await kept.placed).tensor;
   }
 
-  #place(device: GpuDevice, shape: readonly number[], data: Float32Array): NonNullable<Kept['placed']> {
+  async #place(device: GpuDevice, shape: readonly number[], data: Float32Array): Promise<Placed> {
     const size = Math.ceil(data.byteLength / MULTIPLE) * MULTIPLE;
-    const buffer = device.createBuffer({ size, usage: USAGE, mappedAtCreation: true });
-    new Float32Array(buffer.getMappedRange()).set(data);
-    buffer.unmap();
-    const tensor = this.#ort.Tensor.fromGpuBuffer(buffer as never, { dataType: 'float32', dims: shape });
-    return { buffer, tensor: tensor as Tensor };
+    // A buffer that cannot be made looks like any other, and reads as nothing.
+    device.pushErrorScope('out-of-memory');
+    device.pushErrorScope('validation');
+    let buffer: GpuBuffer | undefined;
+    let cause: unknown;
+    try {
+      buffer = device.createBuffer({ size, usage: USAGE, mappedAtCreation: true });
+      new Float32Array(buffer.getMappedRange()).set(data);
+      buffer.unmap();
+    } catch (error) {
+      cause = error;
+    }
+    const failures = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
+    cause ??= failures.find((failure) => failure !== null);
+    if (buffer && !cause) {
+      const tensor = this.#ort.Tensor.fromGpuBuffer(buffer as never, { dataType: 'float32', dims: shape });
+      return { buffer, tensor: tensor as Tensor };
+    }
+    throw new QkvError('runtime', {
+      where: 'WebGPU',
+      got: `no room for weights [${shape.join(', ')}], ${size} bytes: ${(cause as Error).message}`,
+      hint: "A smaller model, or the backend 'wasm'",
+      cause,
+    });
   }
+}
+
+function destroy({ placed }: Kept): void {
+  placed?.then(
+    ({ buffer }) => buffer.destroy(),
+    () => {},
+  );
 }
 
 /** @throws QkvError `runtime` where pages get no GPU */

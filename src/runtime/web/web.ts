@@ -133,12 +133,11 @@ class OrtRuntime implements WebRuntime {
       this.#breathed = performance.now();
     }
     const { into = {} } = call;
-    const feeds = Object.fromEntries(
-      Object.entries(call.feeds).map(([name, tensor]) => [
-        name,
-        this.#gpu?.find(tensor) ?? new this.#ort.Tensor(tensor.dtype, tensor.data as never, tensor.shape),
-      ]),
-    );
+    const feeds: Record<string, Tensor> = {};
+    for (const [name, tensor] of Object.entries(call.feeds)) {
+      const { dtype, shape, data } = tensor;
+      feeds[name] = (await this.#gpu?.find(tensor)) ?? new this.#ort.Tensor(dtype, data as never, shape);
+    }
     // Outputs that are given a place come back as zeros in a page: all are taken as they come, and copied.
     const results = await this.#inOrt(() => session.run(feeds));
     const outputs: Record<string, HostTensor> = {};

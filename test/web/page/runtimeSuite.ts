@@ -161,6 +161,27 @@ export const runtimeSuite = {
     return { bytes, first, table: table.data.byteLength };
   },
 
+  /** What a run says that reads a kept table for which the GPU has no room, and the first number of the run after it is let go. */
+  async noRoom(): Promise<[said: string, after: number]> {
+    const runtime = await runtimeOf('webgpu');
+    const graph = { outputs: { y: exp(input('x', 'float32', [4])) }, names: new Map() };
+    using program = await runtime.compile(graph);
+    const x = float32([4], [0, 1, 2, 3]);
+    const kept = runtime.keep!([x]);
+    const { GPUDevice: device } = globalThis as unknown as {
+      readonly GPUDevice: { readonly prototype: { createBuffer(options: { size: number }): object } };
+    };
+    const { createBuffer } = device.prototype;
+    device.prototype.createBuffer = function (options) {
+      return createBuffer.call(this, { ...options, size: 2 ** 50 });
+    };
+    const said = await runtime.run([{ program, feeds: { x } }]).then(String, String);
+    device.prototype.createBuffer = createBuffer;
+    kept[Symbol.dispose]();
+    const [outputs] = await runtime.run([{ program, feeds: { x } }]);
+    return [said, outputs!['y']!.data[0] as number];
+  },
+
   /** What a run says when the GPU goes away, and what closing the runtime says then; no other test can use WebGPU after it. */
   async loseGpu(): Promise<string[]> {
     const runtime = await runtimeOf('webgpu');
