@@ -2,10 +2,12 @@
  * Packs the package, installs the tarball in an empty project, and uses it there as its users do: imports, types, the
  * binary. `node scripts/checkPackage.ts`; it needs the registry, or npm's cache with what the lock file names.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { ortFileNames } from '../apps/web/ortFileNames.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const project = mkdtempSync(join(tmpdir(), 'qkv-package-'));
@@ -66,6 +68,23 @@ function run(step: string, command: string, args: readonly string[], cwd: string
   });
 }
 
+/** That `qkv look` serves the page, a model, and ONNX Runtime's files, which the package does not bring. */
+async function checkPage(bin: string): Promise<void> {
+  console.log('── qkv look');
+  const serving = spawn(bin, ['look', '--port', '0'], { cwd: project, stdio: ['ignore', 'pipe', 'inherit'] });
+  try {
+    const [address] = (await once(serving.stdout.setEncoding('utf8'), 'data')) as [string];
+    for (const path of ['', 'models/index.json', ...ortFileNames.map((name) => `ort/${name}`)]) {
+      const response = await fetch(new URL(path, address.trim()));
+      require(`its page has no ${path || 'page'}: ${response.status}`, response.ok);
+      await response.body?.cancel();
+    }
+  } finally {
+    serving.kill('SIGINT');
+    await once(serving, 'exit');
+  }
+}
+
 function require(what: string, holds: boolean): void {
   if (!holds) throw new Error(`the package is wrong: ${what}`);
 }
@@ -106,6 +125,7 @@ try {
   require(`qkv --version says ${version}`, /^\d+\.\d+\.\d+/.test(version));
   const doctor = JSON.parse(run('qkv doctor', bin, ['doctor', '--json'])) as { ok: boolean };
   require('qkv doctor is not content', doctor.ok);
+  await checkPage(bin);
   console.log('The package works.');
 } finally {
   rmSync(project, { recursive: true, force: true });

@@ -11,6 +11,7 @@ import {
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { defaultClientConditions, type Plugin, type UserConfig } from 'vite';
 import { contentSecurityPolicy } from './contentSecurityPolicy.ts';
+import { ortFileNames } from './ortFileNames.ts';
 import { watchEvents } from './src/watch/events.ts';
 
 const here: string = import.meta.dirname;
@@ -43,8 +44,7 @@ function filesBeside(): ReadonlyMap<string, { readonly file: string } | { readon
   // So does one that tells of a run, with events.
   found.set(watchEvents, { text: '' });
   for (const [name, text] of trainingTexts()) found.set(`texts/${name}`, { text });
-  for (const ending of ['mjs', 'wasm', 'asyncify.mjs', 'asyncify.wasm']) {
-    const name = `ort-wasm-simd-threaded.${ending}`;
+  for (const name of ortFileNames) {
     found.set(`ort/${name}`, { file: join(root, 'node_modules/onnxruntime-web/dist', name) });
   }
   return found;

@@ -6,12 +6,12 @@ import { watchEvents } from '../../web/src/watch/events.ts';
 import { interruptSignal } from '../interrupt.ts';
 import { followRun, runOf } from '../watch/followRun.ts';
 import { WatchLog } from '../watch/watchLog.ts';
+import { addPage } from './addPage.ts';
 import { openBrowser } from './openBrowser.ts';
-import { pageFolder } from './pageFolder.ts';
 import { pageState } from './pageState.ts';
 import { addModels, servedModels } from './servedModels.ts';
 import { serveSite } from './serveSite.ts';
-import { addFolder, type Site } from './site.ts';
+import type { Site } from './site.ts';
 
 export interface PageOptions {
   readonly target?: string;
@@ -43,7 +43,7 @@ export async function lookPage(
   // a run that goes on may have no model yet
   const served = await servedModels(watch ? models.filter((folder) => existsSync(join(folder, 'model'))) : models);
   const site: Site = new Map();
-  addFolder(site, await pageFolder('web', say));
+  await addPage(site, say);
   addModels(site, served);
 
   const stop = interruptSignal();

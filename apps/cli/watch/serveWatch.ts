@@ -1,11 +1,11 @@
 import { QkvError } from '../../../src/base/errors.ts';
 import type { TrainedRun, TrainRecipeOptions } from '../../../src/train/trainRecipe.node.ts';
 import { WatchedAttention } from '../../web/src/watch/watchedAttention.ts';
-import { pageFolder } from '../page/pageFolder.ts';
+import { addPage } from '../page/addPage.ts';
 import { pageState } from '../page/pageState.ts';
 import { addModels } from '../page/servedModels.ts';
 import { serveSite } from '../page/serveSite.ts';
-import { addFolder, type Site } from '../page/site.ts';
+import type { Site } from '../page/site.ts';
 import { TrainingWatch } from './trainingWatch.ts';
 
 export interface ServedWatch extends AsyncDisposable, Required<Pick<TrainRecipeOptions, 'onEvent' | 'onWeights'>> {
@@ -20,7 +20,7 @@ export async function serveWatch(
 ): Promise<ServedWatch> {
   const say = (text: string): void => void process.stderr.write(`${text}\n`);
   const site: Site = new Map();
-  addFolder(site, await pageFolder('web', say));
+  await addPage(site, say);
   addModels(site, []);
   const watch = new TrainingWatch(site, task, new WatchedAttention(given));
   const running = await serveSite(site, { host: '127.0.0.1', port });
