@@ -15,7 +15,7 @@ import type { AttentionMap, Choice, Edits, Engine, TextInput } from './contract.
 import { explain } from './explain.ts';
 import { Jobs } from './jobs.ts';
 import { OpenModel } from './openModel.ts';
-import { openSource, type Places, readExamples } from './openSource.ts';
+import { examplesFile, openSource, type Places, readExamples } from './openSource.ts';
 import { ortFiles } from './ortFiles.ts';
 import type { Wanted } from './wanted.ts';
 import { writeText } from './writeText.ts';
@@ -75,9 +75,9 @@ export function createEngine(places: Places, asked: Backend): Engine {
       const number = next++;
       // what comes from afar keeps nobody waiting: only then is it a job
       const storage = await openSource(source, places, onProgress);
-      const examples = await readExamples(storage);
-      const hasLens = (await storage.list()).includes(tunedLensFile);
-      const tunedLens = hasLens ? await loadTunedLens(storage, tunedLensFile) : undefined;
+      const files = await storage.list();
+      const examples = files.includes(examplesFile) ? await readExamples(storage) : [];
+      const tunedLens = files.includes(tunedLensFile) ? await loadTunedLens(storage, tunedLensFile) : undefined;
       const pretrained = await loadPretrained(storage);
       onProgress({ what: 'compiling' });
       const name = source.kind === 'hub' ? source.id : source.name;

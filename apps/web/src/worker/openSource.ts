@@ -9,7 +9,8 @@ import type { ModelSource, Progress, TextInput } from './contract.ts';
 
 /** Weights of more bytes than these are not opened: a page has a few gigabytes at most, and needs some of them twice. */
 const MOST_BYTES = 1.5e9;
-const examplesFile = 'examples.json';
+/** Of a model's folder: the texts to begin with. */
+export const examplesFile = 'examples.json';
 
 /** Where things are that the worker cannot know by itself. */
 export interface Places {
@@ -84,9 +85,8 @@ async function checkSize(storage: Storage): Promise<void> {
   });
 }
 
-/** The texts that a model's folder brings to begin with. @throws QkvError `data` for a file that is none of them */
+/** The texts that a model's folder brings to begin with, in `examplesFile`. @throws QkvError `data` for a file that is none of them */
 export async function readExamples(storage: Storage): Promise<TextInput[]> {
-  if (!(await storage.list()).includes(examplesFile)) return [];
   const list = await readJson(storage, examplesFile);
   const isText = (value: unknown): boolean => value === undefined || typeof value === 'string';
   const isExample = (one: unknown): one is TextInput =>
