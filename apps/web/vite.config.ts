@@ -11,8 +11,8 @@ import {
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { defaultClientConditions, type Plugin, type UserConfig } from 'vite';
 import { contentSecurityPolicy } from './contentSecurityPolicy.ts';
-import { ortFileNames } from './ortFileNames.ts';
 import { watchEvents } from './src/watch/events.ts';
+import { ortFileNames } from './src/worker/ortFiles.ts';
 
 const here: string = import.meta.dirname;
 const root: string = resolve(here, '../..');

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { ortFileNames } from '../../web/ortFileNames.ts';
+import { ortFileNames } from '../../web/src/worker/ortFiles.ts';
 import { pageFolder } from './pageFolder.ts';
 import { addFolder, type Site } from './site.ts';
 

@@ -136,7 +136,8 @@ class OrtRuntime implements WebRuntime {
     const feeds: Record<string, Tensor> = {};
     for (const [name, tensor] of Object.entries(call.feeds)) {
       const { dtype, shape, data } = tensor;
-      feeds[name] = (await this.#gpu?.find(tensor)) ?? new this.#ort.Tensor(dtype, data as never, shape);
+      const placed = this.#gpu && (await this.#gpu.find(tensor));
+      feeds[name] = placed ?? new this.#ort.Tensor(dtype, data as never, shape);
     }
     // Outputs that are given a place come back as zeros in a page: all are taken as they come, and copied.
     const results = await this.#inOrt(() => session.run(feeds));
